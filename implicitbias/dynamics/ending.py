@@ -1,0 +1,129 @@
+"""Why a run ends: the statuses, and the messages a person reads."""
+
+from __future__ import annotations
+
+
+import numpy as np
+
+from .oracle import SettingOracle
+from .setting import Setting
+from .stop import Stop
+
+__all__ = ["fixed_point_ending", "goal_met", "limit_ending"]
+
+EPS = float(np.finfo(float).eps)
+Ending = tuple[str, str]
+
+
+def goal_met(setting: Setting, stop: Stop, flat: np.ndarray, oracle: SettingOracle) -> str | None:
+    """The first goal of ``stop`` that θ meets, as a sentence; None when none is met."""
+    if not stop.has_goal:
+        return None
+    w = setting.predictor(flat)
+    if stop.loss is not None:
+        loss = float(setting.problem.loss(w))
+        if loss <= stop.loss:
+            return f"the loss {loss:.3g} is at most {stop.loss:.3g}"
+    if stop.log_loss is not None:
+        log_loss = float(setting.problem.log_loss(w))
+        if log_loss <= stop.log_loss:
+            return f"the log-loss {log_loss:.6g} is at most {stop.log_loss:.6g}"
+    if stop.margin is not None:
+        margin = float(np.min(setting.problem.margins(w)))  # type: ignore[attr-defined]
+        if margin >= stop.margin:
+            return f"the margin {margin:.6g} is at least {stop.margin:.6g}"
+    if stop.gradient is not None:
+        size = float(np.linalg.norm(oracle(flat)))
+        if size <= stop.gradient:
+            return f"the gradient norm {size:.3g} is at most {stop.gradient:.3g}"
+    return None
+
+
+def limit_ending(stop: Stop, limit: str) -> Ending:
+    """A limit was reached: the goal itself when nothing else is asked, else the budget's end."""
+    asked = f"{limit} = {getattr(stop, limit):g}"
+    if stop.has_goal:
+        goals = ", ".join(
+            f"{g} {getattr(stop, g):.3g}" for g in ("loss", "log_loss", "gradient", "margin")
+            if getattr(stop, g) is not None
+        )
+        return "budget", f"{asked} was reached before the goal ({goals}): raise the limit or relax the goal"
+    return "converged", f"{asked} was reached, as asked"
+
+
+def fixed_point_ending(
+    setting: Setting, stop: Stop, flat: np.ndarray, oracle: SettingOracle, amplification: float = 1.0
+) -> Ending:
+    """θ no longer changes in floating point: at the least loss, at a saddle, or above either."""
+    problem = setting.problem
+    w = setting.predictor(flat)
+    loss = float(problem.loss(w))
+    if problem.is_least(loss, w, amplification):
+        reached = (
+            f"the iterate no longer changes in floating point, and its loss {loss:.3g} is at the "
+            "rounding level of the least loss the data allow"
+        )
+        below = stop.loss is not None and stop.loss < problem.least_loss
+        below |= stop.log_loss is not None and problem.least_loss > np.exp(min(stop.log_loss, 700.0))
+        if below:
+            return "floor", f"{reached} ({problem.least_loss:.3g}); the asked loss cannot be reached"
+        return "converged", reached
+    if _is_saddle(setting, flat, oracle):
+        return "stalled", (
+            f"a fixed point that is not a minimum (a saddle): the parameters no longer move, with loss "
+            f"{loss:.3g} and ‖∇_w L‖ = {np.linalg.norm(problem.gradient(w)):.3g}; start elsewhere"
+        )
+    return "floor", (
+        f"the iterate no longer changes in floating point at loss {loss:.3g}, above the least loss the data "
+        "allow: the step is too small for it, or the model holds it there"
+    )
+
+
+def _is_saddle(setting: Setting, flat: np.ndarray, oracle: SettingOracle) -> bool:
+    """Whether ∇_θ L vanishes to rounding where ∇_w L does not, and θ is not a local minimum.
+
+    The Hessian decides where it can; where it vanishes too (depth ≥ 3 at zero), the loss at
+    small displacements does.
+    """
+    gradient = oracle(flat)
+    g_size = float(np.linalg.norm(setting.problem.gradient(setting.predictor(flat))))
+    if g_size == 0.0 or float(np.linalg.norm(gradient)) > 1e-10 * g_size * max(1.0, float(np.abs(flat).max())):
+        return False
+    if flat.size <= 600:
+        from .charts import jacobian
+
+        H = jacobian(oracle, flat)
+        least = float(np.linalg.eigvalsh(0.5 * (H + H.T))[0])
+        if least < -1e-10 * max(g_size, float(np.abs(H).max())):
+            return True
+    loss = float(setting.problem.loss(setting.predictor(flat)))
+    rng = np.random.default_rng(0)
+    scale = 0.1 * max(1.0, float(np.abs(flat).max()))
+    for radius in scale * 10.0 ** -np.arange(4):
+        for _ in range(64):
+            moved = flat + radius * rng.standard_normal(flat.size)
+            if float(setting.problem.loss(setting.predictor(moved))) < loss * (1 - 1e-9):
+                return True
+    return False
+
+
+def unchanged(now: np.ndarray, then: np.ndarray) -> bool:
+    """Whether every coordinate has moved by rounding only."""
+    return bool(np.all(np.abs(now - then) <= 4 * EPS * np.abs(now)))
+
+
+def unchanged_in_norm(now: np.ndarray, then: np.ndarray) -> bool:
+    """The same relative to the largest coordinate (enough where the loss is least already)."""
+    return bool(np.max(np.abs(now - then)) <= 8 * EPS * np.max(np.abs(now)))
+
+
+def is_fixed(setting: Setting, now: np.ndarray, then: np.ndarray, amplification: float = 1.0) -> bool:
+    """Whether the iterate no longer changes in floating point."""
+    if unchanged(now, then):
+        return True
+    if not unchanged_in_norm(now, then):
+        return False
+    w = setting.predictor(now)
+    return setting.problem.is_least(float(setting.problem.loss(w)), w, amplification)
+
+

@@ -1,0 +1,189 @@
+"""simulate: from a setting to a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..geometry import bregman_projection
+from .charts import no_dual_form
+from .flows import run_flow
+from .oracle import key_of
+from .recorder import snapshot
+from .run import Run
+from .setting import Setting
+from .steps import run_steps
+from .stop import Save, Stop
+
+__all__ = ["simulate"]
+
+
+def simulate(
+    setting: Setting,
+    stop: Stop | None = None,
+    save: Save | None = None,
+    observe: Sequence[str] | None = None,
+    rng: Any = 0,
+    *,
+    state: Any = None,
+    engine: str = "auto",
+    chart: str = "auto",
+    polish: bool = False,
+    rtol: float = 1e-10,
+    atol: float | None = None,
+    method: str = "lsoda",
+) -> Run:
+    """Run the dynamics of a setting.
+
+    Flows solve θ̇ = velocity(θ, ∇L) with an error-controlled integrator; steps are taken one by one,
+    by a fused kernel where one exists. Nothing dynamic raises: how a run ended is ``run.status`` and
+    ``run.message``.
+
+    Parameters
+    ----------
+    setting : what to run; a batch (leading axis on init or step) is run one by one and stacked.
+    stop : goals and limits; None: until the iterate no longer changes in floating point.
+    save : what ``run.history`` keeps; None: nothing.
+    observe : names of accumulators; None: all that are defined for the model.
+    rng : a seed, SeedSequence or Generator (which contributes one draw); for a batch also one seed per run.
+        Runs of a batch get the spawned streams.
+    state : ``run.state`` of an earlier run, to go on from there (limits on steps then count from there).
+    engine : "auto", "numba" (refused where there is no kernel) or "python" (the oracle loop).
+    chart : "auto", "ordinary", "log" or "dual": coordinates of a flow. Log charts exist for elementwise
+        products; the dual chart keeps by construction what theorems about mirror flows prove.
+    polish : finish a mirror flow by Newton's method on its dual (``run.polished`` says so).
+    rtol, atol, method : tolerances of the integrator, and "lsoda" or "radau".
+
+    Returns
+    -------
+    Run
+
+    Examples
+    --------
+    >>> from implicitbias import GradientDescent, Linear, Regression
+    >>> run = simulate(Setting(Regression([[1.0, 1.0]], [2.0]), Linear(), GradientDescent(0.5)))
+    >>> run.status, run.w.tolist()
+    ('converged', [1.0, 1.0])
+    """
+    stop = Stop() if stop is None else stop
+    _check(setting, stop)
+    if setting.batch is not None:
+        return _simulate_batch(
+            setting, stop, save, observe, rng, state,
+            {"engine": engine, "chart": chart, "polish": polish, "rtol": rtol, "atol": atol, "method": method},
+        )  # fmt: skip
+    began = time.perf_counter()
+    if not setting.is_flow:
+        if polish or chart not in ("auto", "ordinary"):
+            raise ValueError("chart and polish belong to flows; steps are exact in the parameters themselves")
+        end = run_steps(setting, stop, save, observe, key_of(rng), engine, state)
+        return _finish(
+            setting, end, began, log_time=float(np.log(end.time)) if end.time > 0 else -np.inf,
+            accumulators=end.accumulators.result(), counters={"fused": int(end.fused)},
+        )  # fmt: skip
+    reason = no_dual_form(setting) if polish else None
+    if reason:
+        raise ValueError(f"polish=True needs a mirror flow on a Regression: {reason}")
+    if observe:
+        raise ValueError(f"observe names {list(observe)[0]!r}; flows accumulate nothing")
+    flow = run_flow(setting, stop, save, chart, rtol, atol, method, state)
+    run = _finish(
+        setting, flow, began, log_time=flow.log_time, chart=flow.chart.name, counters=flow.counters
+    )
+    return _polished(run) if polish else run
+
+
+def _check(setting: Setting, stop: Stop) -> None:
+    if not isinstance(setting, Setting):
+        raise ValueError(f"simulate needs a Setting, got {type(setting).__name__}")
+    if stop.margin is not None and not hasattr(setting.problem, "margins"):
+        raise ValueError(f"Stop(margin=…) needs a Classification, not a {type(setting.problem).__name__}")
+    if stop.log_time is not None and not setting.is_flow:
+        raise ValueError("Stop(log_time=…) is the clock of flows; for steps give time or steps")
+
+
+def _finish(setting: Setting, end: Any, began: float, log_time: float, **more: Any) -> Run:
+    run = snapshot(setting, end.flat, log_time, end.steps, time=end.time)
+    return replace(
+        run,
+        status=end.ending[0],
+        message=end.ending[1],
+        history=end.recorder.result(),
+        state=end.state,
+        seconds=time.perf_counter() - began,
+        **more,
+    )
+
+
+def _polished(run: Run) -> Run:
+    """Newton on the dual from where the flow ended."""
+    setting = run.setting
+    assert setting is not None
+    potential, z0 = setting.model.mirror_form(setting.optimizer, setting.theta0, {})
+    problem: Any = setting.problem
+    nu = np.linalg.lstsq(problem.X.T, potential.gradient(run.w) - z0, rcond=None)[0]
+    solution = bregman_projection(potential, z0, problem.X, problem.y, multiplier=nu)
+    flat = setting.layout.join(setting.model.from_dual(setting.theta0, potential, solution.z))
+    end = snapshot(setting, flat, run.log_time, run.steps, time=run.time)
+    done = solution.residual <= 1e-10
+    return replace(
+        run, w=end.w, theta=end.theta, loss=end.loss, log_loss=end.log_loss, polished=True,
+        status="converged" if done else run.status,
+        message=f"{run.message}; polished by Newton's method on the dual to residual {solution.residual:.2g}",
+    )  # fmt: skip
+
+
+def _simulate_batch(
+    setting: Setting, stop: Stop, save: Any, observe: Any, rng: Any, state: Any, numerics: dict[str, Any]
+) -> Run:
+    members = setting.unstack()
+    if isinstance(rng, list | tuple | np.ndarray):
+        if len(rng) != len(members):
+            raise ValueError(f"rng has {len(rng)} seeds for a batch of {len(members)}")
+        streams = list(rng)
+    else:
+        if isinstance(rng, np.random.Generator):
+            rng = int(rng.integers(2**63))
+        sequence = rng if isinstance(rng, np.random.SeedSequence) else np.random.SeedSequence(rng)
+        streams = [
+            np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, b))
+            for b in range(len(members))
+        ]
+    states = [None] * len(members) if state is None else state
+    runs = [
+        simulate(m, stop, save, observe, r, state=s, **numerics)
+        for m, r, s in zip(members, streams, states)
+    ]
+    return _stack(setting, runs)
+
+
+def _stack(setting: Setting, runs: list[Run]) -> Run:
+    first = runs[0]
+    if isinstance(first.theta, tuple):
+        theta: Any = tuple(np.stack([r.theta[i] for r in runs]) for i in range(len(first.theta)))
+    else:
+        theta = np.stack([r.theta for r in runs])
+    rows = {n: max(len(r.history[n]) for r in runs) for n in first.history}
+    return Run(
+        setting=setting,
+        theta=theta,
+        status=[r.status for r in runs],
+        message=[r.message for r in runs],
+        history={n: np.stack([_padded(r.history[n], rows[n]) for r in runs]) for n in rows},
+        accumulators={n: np.stack([r.accumulators[n] for r in runs]) for n in first.accumulators},
+        state=[r.state for r in runs],
+        chart=first.chart,
+        polished=first.polished,
+        seconds=sum(r.seconds for r in runs),
+        **{n: np.array([getattr(r, n) for r in runs]) for n in ("w", "loss", "log_loss", "time", "log_time", "steps")},
+    )
+
+
+def _padded(values: np.ndarray, rows: int) -> np.ndarray:
+    """Histories of different lengths are filled up with NaN."""
+    missing = np.full((rows - len(values), *values.shape[1:]), np.nan)
+    return np.concatenate([values, missing]) if len(missing) else values

@@ -1,0 +1,1 @@
+"""Numba kernels over plain arrays, and nothing else."""

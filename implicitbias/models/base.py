@@ -1,0 +1,181 @@
+"""The one abstract base of every model, and the layout of its parameters."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..checks import positive
+from ..records import record
+
+if TYPE_CHECKING:
+    from ..geometry import Potential
+    from ..problems import Problem
+
+__all__ = ["Balanced", "Chart", "Layout", "Model", "layout_of"]
+
+Theta = Any
+"""Parameters as a user writes them: one array, or a tuple of arrays (one per block)."""
+
+
+@record
+class Balanced:
+    """The standard start of each model at a given ``scale`` (> 0), resolved by ``model.balanced``.
+
+    ``rng`` draws orthonormal bases where a model has them; a Generator contributes one key.
+    ``signs`` (d,) sets the signs of w where a model's start has them.
+    """
+
+    scale: float
+    rng: Any = None
+    signs: Any = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scale", positive("scale", self.scale))
+        if isinstance(self.rng, np.random.Generator):
+            object.__setattr__(self, "rng", int(self.rng.integers(2**63)))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the named blocks of θ lie in the flat vector (P,); leading batch axes are kept."""
+
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    single: bool = False
+    """θ is one array rather than a tuple of arrays."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(int(np.prod(s)) for s in self.shapes)
+
+    @property
+    def size(self) -> int:
+        """P, the number of parameters."""
+        return sum(self.sizes)
+
+    def split(self, flat: np.ndarray) -> Theta:
+        """The blocks of ``flat`` (..., P), in the structure of θ."""
+        blocks, start = [], 0
+        for size, shape in zip(self.sizes, self.shapes):
+            blocks.append(flat[..., start : start + size].reshape(flat.shape[:-1] + shape))
+            start += size
+        return blocks[0] if self.single else tuple(blocks)
+
+    def join(self, theta: Theta) -> np.ndarray:
+        """The flat vector (..., P) of the blocks; the inverse of :meth:`split`."""
+        blocks = [np.asarray(b) for b in ((theta,) if self.single else theta)]
+        rows = [
+            b.reshape(b.shape[: b.ndim - len(s)] + (size,))
+            for b, s, size in zip(blocks, self.shapes, self.sizes)
+        ]
+        return rows[0] if len(rows) == 1 else np.concatenate(rows, axis=-1)
+
+
+class Chart(ABC):
+    """Coordinates q for θ in which a gradient flow is integrated.
+
+    Both directions of the change of coordinates, the predictor, and −q̇ = ``gradient(q, g)`` of the
+    flow θ̇ = −r∘∇_θ L for block rates r, given g = ∇_w L; all analytic in q, with batch axes.
+    """
+
+    name: str = "ordinary"
+
+    @abstractmethod
+    def encode(self, theta: np.ndarray) -> np.ndarray:
+        """q of flat θ."""
+
+    @abstractmethod
+    def decode(self, q: np.ndarray) -> np.ndarray:
+        """Flat θ of q."""
+
+    @abstractmethod
+    def predictor(self, q: np.ndarray) -> np.ndarray:
+        """w of q."""
+
+    @abstractmethod
+    def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """−q̇ under the gradient flow with ∇_w L = g."""
+
+
+class Model(ABC):
+    """A parametrisation w = w(θ).
+
+    For developers: implement three functions and everything else works.
+
+    - ``shapes(problem)``: the shape of θ when it is one array, or a dict (or tuple) of the shapes
+      of its blocks when it is a tuple of arrays;
+    - ``predictor(theta)``: w, from θ in that structure;
+    - ``pullback(theta, g)``: ∇_θ L = (∂w/∂θ)ᵀg, in the structure of θ, given g = ∇_w L.
+
+    Accept leading batch axes and complex θ where you can (analytic formulas only): then a flow's
+    Jacobian comes from one batched complex step; otherwise from finite differences.
+    """
+
+    @abstractmethod
+    def shapes(self, problem: Problem) -> Any:
+        """Shape of θ, or the shapes of its blocks."""
+
+    @abstractmethod
+    def predictor(self, theta: Theta) -> np.ndarray:
+        """w(θ)."""
+
+    @abstractmethod
+    def pullback(self, theta: Theta, g: np.ndarray) -> Theta:
+        """(∂w/∂θ)ᵀg."""
+
+    def balanced(
+        self, problem: Problem, scale: float, rng: Any = None, signs: Any = None
+    ) -> Theta:
+        """The standard start at this scale."""
+        raise ValueError(f"{type(self).__name__} has no balanced start: give init as an array")
+
+    def split(self, theta: np.ndarray, problem: Problem) -> Theta:
+        """The blocks of a flat θ (..., P)."""
+        return layout_of(self, problem).split(theta)
+
+    def join(self, theta: Theta, problem: Problem) -> np.ndarray:
+        """The flat θ (..., P) of the blocks."""
+        return layout_of(self, problem).join(theta)
+
+    def log_chart(self, theta: np.ndarray, rates: np.ndarray) -> Chart | None:
+        """A logarithmic chart around flat θ under block rates, or None where there is none."""
+        return None
+
+    def mirror_form(
+        self, optimizer: Any, theta0: Theta, accumulators: Mapping[str, np.ndarray]
+    ) -> tuple[Potential, np.ndarray] | None:
+        """(ψ, z₀) with ∇ψ(w_T) − z₀ ∈ range(Xᵀ) along the runs of an optimizer on a regression.
+
+        This is the form that the model's theorems give it; whether they cover the optimizer is
+        asked by the rules' hypotheses, not here. None where no such form is known.
+        """
+        return None
+
+    def from_dual(self, theta0: Theta, potential: Potential, z: np.ndarray) -> Theta:
+        """θ on the gradient flow from θ₀ whose predictor has the dual point z."""
+        raise NotImplementedError(f"{type(self).__name__} has no dual coordinates")
+
+    mirror_rate: float = 1.0
+    """d∇ψ(w)/dt = −mirror_rate · ∇_w L under the gradient flow."""
+
+    dynamics_code: int = -1
+    """Which branch of the fused step kernel this model is; −1: none, the Python loop runs it."""
+
+
+def layout_of(model: Any, problem: Problem) -> Layout:
+    """The layout of the parameters of ``model`` (this package's or a user's own) on ``problem``."""
+    shapes = model.shapes(problem) if callable(model.shapes) else model.shapes
+    if isinstance(shapes, Mapping):
+        return Layout(tuple(shapes), tuple(_shape(s) for s in shapes.values()))
+    if all(isinstance(s, int | np.integer) for s in shapes):
+        return Layout(("theta",), (_shape(shapes),), single=True)
+    return Layout(tuple(f"theta_{i + 1}" for i in range(len(shapes))), tuple(_shape(s) for s in shapes))
+
+
+def _shape(s: Any) -> tuple[int, ...]:
+    return tuple(int(i) for i in (s if isinstance(s, tuple | list) else (s,)))

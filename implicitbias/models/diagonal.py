@@ -1,0 +1,240 @@
+"""Elementwise products: diagonal linear networks and power propagation.
+
+With x = η·(rate)·g, one gradient step multiplies the two product coordinates of a two-layer
+network by 1 ∓ x exactly, and the gradient flow adds ∓∫(rate)·g to their logarithms. So the dual
+point ln|w₊/w₋| moves inside range(Xᵀ), up to what a run accumulates:
+
+    Diagonal(2):  w₊ = u, w₋ = v,   w = w₊² − w₋²,         c = 2|w₊w₋|,    x = 2ηg
+    Hadamard:     w± = u ± v,       w = (w₊² − w₋²)/4,     c = |w₊w₋|/2,   x = ηg
+
+and w = c sinh(ln|w₊/w₋|) in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..checks import positive, real_array
+from ..geometry import Hypentropy, Potential
+from ..records import record
+from .base import Chart, Model
+
+if TYPE_CHECKING:
+    from ..problems import Problem
+
+__all__ = ["Diagonal", "Hadamard", "PowerPropagation"]
+
+LN2 = float(np.log(2.0))
+EXPONENT_CAP = 250.0
+"""Logarithms above this are rejected trial points of an implicit solver; they are clipped."""
+
+
+def _regression_width(model: Model, problem: Problem) -> int:
+    if len(problem.w_shape) != 1:
+        raise ValueError(
+            f"{type(model).__name__} needs a vector predictor; this {type(problem).__name__} has w of "
+            f"shape {problem.w_shape}"
+        )
+    return problem.w_shape[0]
+
+
+@record
+class Diagonal(Model):
+    """w = u^D − v^D, θ = (u, v) of shape (2, d), D = ``depth`` ≥ 2.
+
+    Gradient: ∇_u L = D u^{D−1}∘g, ∇_v L = −D v^{D−1}∘g. The gradient flow conserves u∘v for D = 2.
+    The balanced start is u = v = scale.
+
+    >>> model = Diagonal(depth=2)
+    >>> model.predictor(np.array([[1.0, 2.0], [0.5, 1.0]]))
+    array([0.75, 3.  ])
+    """
+
+    depth: int = 2
+
+    def __post_init__(self) -> None:
+        if int(self.depth) != self.depth or self.depth < 2:
+            raise ValueError(f"depth must be an integer ≥ 2, got {self.depth}")
+        object.__setattr__(self, "depth", int(self.depth))
+
+    @property
+    def dynamics_code(self) -> int:  # type: ignore[override]
+        return 1 if self.depth == 2 else -1
+
+    mirror_rate = 4.0
+
+    def shapes(self, problem: Problem) -> Any:
+        return (2, _regression_width(self, problem))
+
+    def predictor(self, theta: np.ndarray) -> np.ndarray:
+        powers = theta**self.depth
+        return powers[..., 0, :] - powers[..., 1, :]
+
+    def pullback(self, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
+        slope = self.depth * theta ** (self.depth - 1) * g[..., None, :]
+        slope[..., 1, :] *= -1
+        return slope
+
+    def balanced(self, problem: Problem, scale: float, rng: Any = None, signs: Any = None) -> np.ndarray:
+        return np.full(self.shapes(problem), positive("scale", scale))
+
+    def log_chart(self, theta: np.ndarray, rates: np.ndarray) -> Chart | None:
+        return LogFactors(np.sign(theta), self.depth, rates) if np.all(theta != 0) else None
+
+    def mirror_form(
+        self, optimizer: Any, theta0: np.ndarray, accumulators: Mapping[str, np.ndarray]
+    ) -> tuple[Potential, np.ndarray] | None:
+        """Hypentropy with log c = ln 2|u₀v₀| + log_shrink and z₀ = ln|u₀/v₀| + shift."""
+        if self.depth != 2 or np.any(theta0 == 0):
+            return None
+        u, v = np.log(np.abs(theta0))
+        log_c = LN2 + u + v + accumulators.get("log_shrink", 0.0)
+        return Hypentropy(log_c), u - v + accumulators.get("shift", 0.0)
+
+    def from_dual(self, theta0: np.ndarray, potential: Potential, z: np.ndarray) -> np.ndarray:
+        half = (np.asarray(potential.log_c) - LN2) / 2  # type: ignore[attr-defined]
+        return np.sign(theta0) * np.exp(np.stack([half + z / 2, half - z / 2]))
+
+
+@record
+class Hadamard(Model):
+    """w = u∘v, θ = (u, v) of shape (2, d).
+
+    Gradient: ∇_u L = v∘g, ∇_v L = u∘g. The gradient flow conserves u² − v². The balanced start is
+    u = √2·scale, v = 0, so that c = |u² − v²|/2 = scale².
+    """
+
+    dynamics_code = 2
+    mirror_rate = 2.0
+
+    def shapes(self, problem: Problem) -> Any:
+        return (2, _regression_width(self, problem))
+
+    def predictor(self, theta: np.ndarray) -> np.ndarray:
+        return theta[..., 0, :] * theta[..., 1, :]
+
+    def pullback(self, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
+        return theta[..., ::-1, :] * g[..., None, :]
+
+    def balanced(self, problem: Problem, scale: float, rng: Any = None, signs: Any = None) -> np.ndarray:
+        theta = np.zeros(self.shapes(problem))
+        theta[0] = np.sqrt(2.0) * positive("scale", scale)
+        return theta
+
+    def log_chart(self, theta: np.ndarray, rates: np.ndarray) -> Chart | None:
+        u, v = theta.reshape(2, -1)
+        product = np.concatenate([u + v, u - v])
+        # the flow keeps |u² − v²| only when both factors move at one rate
+        if np.any(product == 0) or np.ptp(rates) != 0:
+            return None
+        return LogSumDifference(np.sign(product), rates)
+
+    def mirror_form(
+        self, optimizer: Any, theta0: np.ndarray, accumulators: Mapping[str, np.ndarray]
+    ) -> tuple[Potential, np.ndarray] | None:
+        """Hypentropy with log c = ln ½|u₀² − v₀²| + log_shrink and z₀ = ln|w₊/w₋| + shift."""
+        u, v = theta0
+        if np.any(np.abs(u) == np.abs(v)):
+            return None
+        plus, minus = np.log(np.abs(u + v)), np.log(np.abs(u - v))
+        log_c = plus + minus - LN2 + accumulators.get("log_shrink", 0.0)
+        return Hypentropy(log_c), plus - minus + accumulators.get("shift", 0.0)
+
+    def from_dual(self, theta0: np.ndarray, potential: Potential, z: np.ndarray) -> np.ndarray:
+        u, v = theta0
+        half = (np.asarray(potential.log_c) + LN2) / 2  # type: ignore[attr-defined]
+        plus = np.sign(u + v) * np.exp(half + z / 2)
+        minus = np.sign(u - v) * np.exp(half - z / 2)
+        return np.stack([plus + minus, plus - minus]) / 2
+
+
+@record
+class PowerPropagation(Model):
+    """w = φ|φ|^{a−1}, θ = φ of shape (d,), a = ``power`` ≥ 1.
+
+    Gradient: ∇_φ L = a|φ|^{a−1}∘g. The balanced start is the φ with w = scale·signs (default +).
+    """
+
+    power: float
+
+    dynamics_code = 3
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.power) and self.power >= 1):
+            raise ValueError(f"power must be finite and ≥ 1, got {self.power}")
+
+    def shapes(self, problem: Problem) -> Any:
+        return (_regression_width(self, problem),)
+
+    def predictor(self, theta: np.ndarray) -> np.ndarray:
+        sign = np.sign(np.real(theta))
+        return sign * (sign * theta) ** self.power
+
+    def pullback(self, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
+        sign = np.sign(np.real(theta))
+        return self.power * (sign * theta) ** (self.power - 1) * g
+
+    def balanced(self, problem: Problem, scale: float, rng: Any = None, signs: Any = None) -> np.ndarray:
+        shape = self.shapes(problem)
+        signs = np.ones(shape) if signs is None else np.sign(real_array("signs", signs, shape))
+        return signs * positive("scale", scale) ** (1 / self.power)
+
+
+class LogFactors(Chart):
+    """q = (ln|u|, ln|v|) of Diagonal(D); d ln|u|/dt = −D s^D u^{D−2} g, with v's sign reversed."""
+
+    name = "log"
+
+    def __init__(self, signs: np.ndarray, depth: int, rates: np.ndarray) -> None:
+        half = signs.size // 2
+        self.signs, self.depth = signs, depth
+        self.slope = depth * np.ones_like(signs) * rates
+        self.slope[half:] *= -1
+
+    def encode(self, theta: np.ndarray) -> np.ndarray:
+        return np.log(np.abs(theta))
+
+    def decode(self, q: np.ndarray) -> np.ndarray:
+        return self.signs * np.exp(q)
+
+    def predictor(self, q: np.ndarray) -> np.ndarray:
+        powers = self.signs**self.depth * _exp(self.depth * q)
+        half = q.shape[-1] // 2
+        return powers[..., :half] - powers[..., half:]
+
+    def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
+        both = np.concatenate([g, g], axis=-1) * self.slope
+        if self.depth == 2:
+            return both
+        return both * self.signs**self.depth * _exp((self.depth - 2) * q)
+
+
+class LogSumDifference(Chart):
+    """q = (ln|u + v|, ln|u − v|) of Hadamard; d ln|u ± v|/dt = ∓g."""
+
+    name = "log"
+
+    def __init__(self, signs: np.ndarray, rates: np.ndarray) -> None:
+        self.signs, self.rate = signs, float(rates[0])
+
+    def encode(self, theta: np.ndarray) -> np.ndarray:
+        u, v = np.split(theta, 2, axis=-1)
+        return np.log(np.abs(np.concatenate([u + v, u - v], axis=-1)))
+
+    def decode(self, q: np.ndarray) -> np.ndarray:
+        plus, minus = np.split(self.signs * np.exp(q), 2, axis=-1)
+        return np.concatenate([plus + minus, plus - minus], axis=-1) / 2
+
+    def predictor(self, q: np.ndarray) -> np.ndarray:
+        plus, minus = np.split(_exp(2 * q), 2, axis=-1)
+        return (plus - minus) / 4
+
+    def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
+        return self.rate * np.concatenate([g, -g], axis=-1)
+
+
+def _exp(q: np.ndarray) -> np.ndarray:
+    return np.exp(np.where(np.real(q) > EXPONENT_CAP, EXPONENT_CAP, q))

@@ -1,0 +1,175 @@
+"""Optimizers are data plus an order: flows θ̇ = velocity, and steps (θ, state) ↦ (θ, state)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ..checks import positive
+from ..geometry import Potential
+from ..models import Layout
+from ..records import record
+
+__all__ = ["Decay", "Flow", "KernelRule", "Optimizer", "Oracle", "Step", "step_sizes"]
+
+State = Any
+
+
+class Oracle(Protocol):
+    """What a step may ask. θ is the flat vector (P,); ``split`` and ``join`` give its blocks."""
+
+    problem: Any
+    model: Any
+    layout: Layout
+
+    def __call__(self, theta: np.ndarray) -> np.ndarray:
+        """The gradient of the objective at θ."""
+
+    def sample(self, theta: np.ndarray, batch: int) -> np.ndarray:
+        """A stochastic gradient from ``batch`` samples drawn uniformly with replacement."""
+
+    def direction(self, theta: np.ndarray) -> np.ndarray:
+        """The gradient of log L at θ (the gradient's direction, which cannot underflow)."""
+
+    def row(self, weights: np.ndarray) -> int:
+        """A sample drawn with probability proportional to ``weights`` (n,)."""
+
+
+@record
+class Decay:
+    """η_k = step/(k + 1)^power, k = 0, 1, …
+
+    >>> Decay(1.0, 0.5).sizes(0, 4).round(3).tolist()
+    [1.0, 0.707, 0.577, 0.5]
+    """
+
+    step: float
+    power: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "step", positive("step", self.step))
+        if not (np.isfinite(self.power) and self.power >= 0):
+            raise ValueError(f"power must be finite and ≥ 0, got {self.power}")
+
+    def sizes(self, k0: int, count: int) -> np.ndarray:
+        """η_{k₀}, …, η_{k₀+count−1}."""
+        k = np.arange(k0 + 1, k0 + count + 1, dtype=float)
+        sizes: np.ndarray = self.step / k**self.power
+        return sizes
+
+    def __call__(self, k: int) -> float:
+        return float(self.sizes(k, 1)[0])
+
+
+StepSize = float | Decay | Callable[[int], float] | np.ndarray
+
+
+class KernelRule(NamedTuple):
+    """What the fused kernel needs to know of a step rule (see kernels/descent.py)."""
+
+    code: int
+    momentum: Callable[[int, int], np.ndarray] | None = None
+    p: float = 2.0
+    normalized: bool = False
+    batch: int = 0
+    """0: full gradient; b > 0: b samples uniformly; −1: one row, drawn by ``row_weights``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Optimizer(ABC):
+    """The base of flows and steps. ``weight_decay`` adds the gradient of (λ/2)‖θ‖² to the loss's."""
+
+    weight_decay: float = field(default=0.0, kw_only=True)
+
+    source = ""
+    """Key into refs.bib."""
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise ValueError(f"weight_decay must be finite and ≥ 0, got {self.weight_decay}")
+
+    @property
+    def potential(self) -> Potential | None:
+        """The ψ with ∇ψ(w_k) − ∇ψ(w₀) ∈ range(Xᵀ) on linear models; None when there is none."""
+        return None
+
+
+class Flow(Optimizer):
+    """θ̇ = velocity(θ, ∇L), homogeneous of degree one in the gradient.
+
+    For developers: implement ``velocity`` with analytic formulas (θ and the gradient may be complex
+    and carry batch axes); ``rates`` only where block rates make sense.
+    """
+
+    @abstractmethod
+    def velocity(self, theta: np.ndarray, gradient: np.ndarray, layout: Layout) -> np.ndarray:
+        """θ̇ (..., P)."""
+
+    def block_rates(self, layout: Layout) -> np.ndarray | None:
+        """(P,) rates r of θ̇ = −r∘∇L, where the flow has this form; a log chart asks for it."""
+        return None
+
+
+class Step(Optimizer):
+    """One discrete step after another: ``init(theta) -> state``, ``update(...) -> (theta, state)``.
+
+    For developers: implement ``update`` (and ``init`` when there is memory); give ``kernel_rule``
+    when the fused kernel knows the rule. ``self.size(k)`` is the step size η_k.
+    """
+
+    step: Any
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        step = self.step
+        if callable(step):
+            return
+        if isinstance(step, np.ndarray | list | tuple):
+            sizes = np.array([positive("step", s) for s in step])
+            sizes.flags.writeable = False
+            object.__setattr__(self, "step", sizes)
+        else:
+            object.__setattr__(self, "step", positive("step", step))
+
+    def init(self, theta: np.ndarray) -> State:
+        """The state before step 0."""
+        return ()
+
+    @abstractmethod
+    def update(
+        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
+    ) -> tuple[np.ndarray, State]:
+        """(θ_{k+1}, state) from (θ_k, state)."""
+
+    def size(self, k: int) -> float:
+        """η_k."""
+        return float(self.step(k)) if callable(self.step) else float(self.step)
+
+    def kernel_rule(self) -> KernelRule | None:
+        """How the fused kernel runs this rule; None: the Python loop runs it."""
+        return None
+
+
+def step_sizes(optimizer: Any, k0: int, count: int) -> np.ndarray:
+    """η_{k₀}, …, η_{k₀+count−1}, evaluated outside the kernels.
+
+    Raises
+    ------
+    ValueError
+        naming k, when a callable returns something that is not a finite number > 0.
+    """
+    step = getattr(optimizer, "step", 1.0)
+    if isinstance(step, Decay):
+        return step.sizes(k0, count)
+    if not callable(step):
+        return np.full(count, float(step))
+    sizes = np.array([float(step(k)) for k in range(k0, k0 + count)])
+    bad = np.flatnonzero(~(np.isfinite(sizes) & (sizes > 0)))
+    if bad.size:
+        k = k0 + int(bad[0])
+        raise ValueError(f"the step size at k = {k} is {sizes[bad[0]]}; it must be finite and > 0")
+    return sizes

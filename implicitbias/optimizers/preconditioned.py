@@ -1,0 +1,74 @@
+"""Preconditioned flows and steps: P multiplies the gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..geometry import Mahalanobis, Potential
+from ..geometry.potentials import spd
+from ..models import Layout
+from ..records import record
+from .base import Flow, Oracle, State, Step
+
+__all__ = ["PreconditionedFlow", "PreconditionedGradientDescent"]
+
+
+def _apply(P: Any, theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    matrix = P(theta) if callable(P) else P
+    return gradient * matrix if np.ndim(matrix) < 2 else gradient @ np.asarray(matrix).T
+
+
+def _potential(P: Any, weight_decay: float) -> Potential | None:
+    if callable(P) or weight_decay:
+        return None
+    return Mahalanobis(1.0 / P if P.ndim == 1 else np.linalg.inv(P))
+
+
+@record
+class PreconditionedFlow(Flow):
+    """θ̇ = −P ∇L(θ), P a positive diagonal (P,), a symmetric positive definite matrix, or a callable
+    of θ returning either."""
+
+    P: Any
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.P):
+            object.__setattr__(self, "P", spd("P", self.P))
+
+    def velocity(self, theta: np.ndarray, gradient: np.ndarray, layout: Layout) -> np.ndarray:
+        return -_apply(self.P, theta, gradient)
+
+    @property
+    def potential(self) -> Potential | None:
+        return _potential(self.P, self.weight_decay)
+
+
+@record
+class PreconditionedGradientDescent(Step):
+    """θ_{k+1} = θ_k − η_k P ∇L(θ_k).
+
+    | symbol | argument | |
+    |---|---|---|
+    | P | ``P`` | positive diagonal (d,), symmetric positive definite (d, d), or a callable of θ |
+    | η_k | ``step`` | a float > 0, ``Decay`` or a callable of k |
+    """
+
+    P: Any
+    step: Any
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.P):
+            object.__setattr__(self, "P", spd("P", self.P))
+
+    def update(
+        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
+    ) -> tuple[np.ndarray, State]:
+        return theta - self.size(k) * _apply(self.P, theta, oracle(theta)), state
+
+    @property
+    def potential(self) -> Potential | None:
+        return _potential(self.P, self.weight_decay)

@@ -1,0 +1,132 @@
+"""Steepest descent in a norm, and its normalised forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..geometry import Euclidean, LpNorm, Norm, Potential, as_norm
+from ..records import record
+from .base import KernelRule, Oracle, State, Step
+
+__all__ = ["CoordinateDescent", "NormalizedGradientDescent", "SignDescent", "SteepestDescent"]
+
+
+def _kernel(norm: Norm, normalized: bool) -> KernelRule | None:
+    return KernelRule(code=3, p=norm.p, normalized=normalized) if isinstance(norm, LpNorm) else None
+
+
+def _gradient(optimizer: Step, oracle: Oracle, theta: np.ndarray) -> np.ndarray:
+    """The direction of the gradient; that of log L where nothing else is added to the loss."""
+    return oracle(theta) if optimizer.weight_decay else oracle.direction(theta)
+
+
+@record
+class SteepestDescent(Step):
+    """θ_{k+1} = θ_k − η_k ‖g‖_* s(g),  g = ∇L(θ_k),  s(g) = argmax_{‖s‖≤1} ⟨g, s⟩.
+
+    | symbol | argument | |
+    |---|---|---|
+    | ‖·‖ | ``norm`` | p ≥ 1, ``np.inf``, or a Norm; ‖·‖_* is its dual |
+    | η_k | ``step`` | a float > 0, ``Decay`` or a callable of k |
+    | | ``normalized`` | drop the factor ‖g‖_*: steps of length η_k |
+    """
+
+    norm: Any
+    step: Any
+    normalized: bool = False
+
+    source = "gunasekar2018characterizing"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "norm", as_norm(self.norm))
+
+    def update(
+        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
+    ) -> tuple[np.ndarray, State]:
+        if self.normalized:
+            s = self.norm.direction(_gradient(self, oracle, theta))
+            return theta - self.size(k) * s, state
+        g = oracle(theta)
+        return theta - self.size(k) * self.norm.dual(g) * self.norm.direction(g), state
+
+    @property
+    def potential(self) -> Potential | None:
+        euclidean = self.norm == LpNorm(2.0) and self.weight_decay == 0
+        return Euclidean() if euclidean else None
+
+    def kernel_rule(self) -> KernelRule | None:
+        return _kernel(self.norm, self.normalized)
+
+
+@record
+class NormalizedGradientDescent(Step):
+    """θ_{k+1} = θ_k − η_k g/‖g‖₂: steepest descent in ℓ2, normalised."""
+
+    step: Any
+
+    def update(
+        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
+    ) -> tuple[np.ndarray, State]:
+        g = _gradient(self, oracle, theta)
+        return theta - self.size(k) * LpNorm(2.0).direction(g), state
+
+    @property
+    def potential(self) -> Potential | None:
+        return Euclidean() if self.weight_decay == 0 else None
+
+    def kernel_rule(self) -> KernelRule | None:
+        return _kernel(LpNorm(2.0), True)
+
+
+@record
+class SignDescent(Step):
+    """m_{k+1} = β m_k + g_k,  θ_{k+1} = θ_k − η_k sgn(m_{k+1}),  m_0 = 0: ℓ∞, normalised.
+
+    | symbol | argument | |
+    |---|---|---|
+    | η_k | ``step`` | a float > 0, ``Decay`` or a callable of k |
+    | β | ``momentum`` | 0 ≤ β < 1; 0 gives sign descent, β > 0 Signum |
+
+    With β = 0 the sign is that of ∇ log L, so a vanishing loss does not underflow.
+    """
+
+    step: Any
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must satisfy 0 ≤ β < 1, got {self.momentum}")
+
+    def init(self, theta: np.ndarray) -> State:
+        return np.zeros_like(theta) if self.momentum else ()
+
+    def update(
+        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
+    ) -> tuple[np.ndarray, State]:
+        if not self.momentum:
+            return theta - self.size(k) * np.sign(_gradient(self, oracle, theta)), state
+        m = self.momentum * state + oracle(theta)
+        return theta - self.size(k) * np.sign(m), m
+
+    def kernel_rule(self) -> KernelRule | None:
+        return None if self.momentum else _kernel(LpNorm(np.inf), True)
+
+
+@record
+class CoordinateDescent(Step):
+    """θ_{k+1} = θ_k − η_k sgn(g_j) e_j, j the coordinate of largest |g_j|: ℓ1, normalised."""
+
+    step: Any
+
+    def update(
+        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
+    ) -> tuple[np.ndarray, State]:
+        g = _gradient(self, oracle, theta)
+        return theta - self.size(k) * LpNorm(1.0).direction(g), state
+
+    def kernel_rule(self) -> KernelRule | None:
+        return _kernel(LpNorm(1.0), True)

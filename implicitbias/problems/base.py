@@ -1,0 +1,73 @@
+"""The one abstract base of every problem."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+__all__ = ["Problem"]
+
+EPS = float(np.finfo(float).eps)
+
+
+class Problem(ABC):
+    """A loss L(w) of the predictor w, the mean (or stated sum) over samples of a convex loss.
+
+    Attributes
+    ----------
+    w_shape : shape of w.
+    n : number of samples (for stochastic methods).
+
+    For developers: implement ``w_shape``, ``n``, ``loss``, ``gradient`` and, if stochastic methods
+    should run, ``sample_gradient``. ``loss`` and ``gradient`` accept leading batch axes and
+    complex w (a flow's Jacobian is taken by a complex step); ``least_loss`` is inf L.
+    """
+
+    @property
+    @abstractmethod
+    def w_shape(self) -> tuple[int, ...]:
+        """Shape of the predictor."""
+
+    @property
+    @abstractmethod
+    def n(self) -> int:
+        """Number of samples."""
+
+    @abstractmethod
+    def loss(self, w: np.ndarray) -> np.ndarray:
+        """L(w), shape (...,) for w (..., *w_shape)."""
+
+    @abstractmethod
+    def gradient(self, w: np.ndarray) -> np.ndarray:
+        """∇L(w), shape of w."""
+
+    def sample_gradient(self, w: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The gradient of the mean loss over the samples ``rows`` (b,) (with repetitions)."""
+        raise ValueError(f"{type(self).__name__} has no samples to draw: use a full-gradient method")
+
+    @property
+    def least_loss(self) -> float:
+        """inf_w L(w); −1 when unknown."""
+        return 0.0
+
+    def resolution(self, w: np.ndarray) -> float:
+        """The loss that rounding of w and of the data alone can produce near a minimiser."""
+        return 0.0
+
+    def is_least(self, loss: float, w: np.ndarray, amplification: float = 1.0) -> bool:
+        """Whether ``loss`` is at the rounding level of the least loss the data allow.
+
+        ``amplification`` is the relative error of w in units of rounding: |ln w| in a log chart.
+        """
+        noise = max(1.0, amplification) ** 2 * self.resolution(w)
+        return bool(loss <= self.least_loss * (1 + 1e3 * EPS) + noise)
+
+    def log_loss(self, w: np.ndarray) -> np.ndarray:
+        """log L(w), which losses that vanish exponentially keep from underflowing."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.loss(w))
+
+    def log_gradient(self, w: np.ndarray) -> np.ndarray:
+        """∇ log L(w) = ∇L(w)/L(w)."""
+        return self.gradient(w) / np.reshape(self.loss(w), np.shape(self.loss(w)) + (1,) * len(self.w_shape))

@@ -1,0 +1,84 @@
+"""Linear regression."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from ..checks import real_array
+from ..records import record
+from .base import EPS, Problem
+
+__all__ = ["Regression"]
+
+
+@record
+class Regression(Problem):
+    """L(w) = 1/(2n) ‖Xw − y‖², ∇L = Xᵀ(Xw − y)/n.
+
+    Parameters
+    ----------
+    X : (n, d) inputs, y : (n,) targets. Finite numbers of any real type and memory order; they are
+        copied to C-contiguous float64. Rank-deficient or inconsistent data are legal.
+
+    Raises
+    ------
+    ValueError
+        for wrong shapes, empty or non-finite data.
+
+    Examples
+    --------
+    >>> problem = Regression([[1, 1]], [2])
+    >>> float(problem.loss(np.zeros(2))), problem.least_loss
+    (2.0, 0.0)
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "X", real_array("X", self.X, (None, None)))
+        object.__setattr__(self, "y", real_array("y", self.y, (self.X.shape[0],), "(one per row of X)"))
+
+    @property
+    def w_shape(self) -> tuple[int, ...]:
+        return (self.X.shape[1],)
+
+    @property
+    def n(self) -> int:
+        return int(self.X.shape[0])
+
+    def loss(self, w: np.ndarray) -> np.ndarray:
+        r = w @ self.X.T - self.y
+        return np.sum(r * r, axis=-1) / (2 * self.n)
+
+    def gradient(self, w: np.ndarray) -> np.ndarray:
+        return (w @ self.X.T - self.y) @ self.X / self.n
+
+    def sample_gradient(self, w: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        X = self.X[rows]
+        return (X @ w - self.y[rows]) @ X / len(rows)
+
+    @cached_property
+    def least_squares(self) -> np.ndarray:
+        """X⁺y, the least-squares solution of least ‖w‖₂."""
+        w: np.ndarray = np.linalg.lstsq(self.X, self.y, rcond=None)[0]
+        return w
+
+    @cached_property
+    def least_loss(self) -> float:  # type: ignore[override]
+        """min_w L(w), zero when the residual of X⁺y is rounding."""
+        w = self.least_squares
+        loss = float(self.loss(w))
+        return 0.0 if loss <= self.resolution(w) else loss
+
+    @property
+    def consistent(self) -> bool:
+        """Whether Xw = y has a solution (up to rounding)."""
+        return self.least_loss == 0.0
+
+    def resolution(self, w: np.ndarray) -> float:
+        # |fl(Xw − y) − (Xw − y)| ≤ (d + 2)·eps·(|X||w| + |y|), and w itself carries errors of that kind
+        noise = 8 * EPS * (self.X.shape[1] + 2) * (np.abs(self.X) @ np.abs(w) + np.abs(self.y))
+        return float(noise @ noise) / (2 * self.n)
