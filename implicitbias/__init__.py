@@ -47,3 +47,20 @@ from .optimizers import (
     Step,
 )
 from .problems import Classification, MatrixCompletion, MatrixRegression, Problem, Regression
+from .selection import (
+    BregmanProjection,
+    Certificate,
+    Hypothesis,
+    MaxMargin,
+    NoPrediction,
+    Prediction,
+    Program,
+    Rule,
+    certify,
+    closed_form,
+    compare,
+    max_margin,
+    mirror_form,
+    predict,
+)
+from .theorems import Control, Evidence, Theorem, cite, verify

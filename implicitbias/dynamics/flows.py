@@ -127,7 +127,7 @@ class _Integration:
         self.t = 0.0 if resume is None else resume["time"]
         self.log_t = -np.inf if resume is None else resume["log_time"]
         self.steps0 = 0 if resume is None else resume["steps"]
-        if self.save is not None and not self.stop.log_clock:
+        if self.save is not None and not self.stop.log_clock and self.save.keeps_start:
             self.recorder.add(self.chart.decode(q), self.t, self.log_t, self.steps)
         scale = np.abs(q[q != 0])
         if self.atol is None:

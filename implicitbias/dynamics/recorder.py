@@ -3,30 +3,56 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from .run import Run
+from .run import least_margin, unit
 from .setting import Setting
 from .stop import Save
 
-__all__ = ["Recorder", "snapshot"]
+__all__ = ["Moment", "Recorder"]
 
 
-def snapshot(setting: Setting, flat: np.ndarray, log_time: float, steps: int, **known: Any) -> Run:
-    """The run as it is at one moment."""
-    w = setting.predictor(flat)
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = {
-            "theta": setting.unpack(flat),
-            "loss": float(setting.problem.loss(w)),
-            "log_loss": float(setting.problem.log_loss(w)),
-            "time": float(np.exp(log_time)) if log_time < 709.0 else np.inf,
-            "status": "running",
-            "message": "",
-        }
-    return Run(setting=setting, w=w, log_time=log_time, steps=steps, **(values | known))
+class Moment:
+    """A run as it is at one moment; what nobody asks for is not computed."""
+
+    status, message = "running", ""
+
+    def __init__(self, setting: Setting, flat: np.ndarray, time: float, log_time: float, steps: int) -> None:
+        self.setting, self.flat = setting, flat
+        self.time, self.log_time, self.steps = time, log_time, steps
+
+    @cached_property
+    def w(self) -> np.ndarray:
+        return self.setting.predictor(self.flat)
+
+    @cached_property
+    def theta(self) -> Any:
+        return self.setting.unpack(self.flat)
+
+    @cached_property
+    def loss(self) -> float:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(self.setting.problem.loss(self.w))
+
+    @cached_property
+    def log_loss(self) -> float:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return float(self.setting.problem.log_loss(self.w))
+
+    @property
+    def direction(self) -> np.ndarray:
+        return unit(self.w, self.setting.problem.w_shape)
+
+    def margin(self, norm: Any = 2) -> Any:
+        return least_margin(self.setting.problem, self.w, norm)
+
+    def numbers(self) -> dict[str, Any]:
+        """The fields of a Run that this moment fixes."""
+        names = ("setting", "w", "theta", "loss", "log_loss", "time", "log_time", "steps")
+        return {n: getattr(self, n) for n in names}
 
 
 class Recorder:
@@ -41,15 +67,10 @@ class Recorder:
     def add(self, flat: np.ndarray, time: float, log_time: float, steps: int) -> None:
         """Save this moment."""
         assert self.save is not None
-        run = snapshot(self.setting, flat, log_time, steps, time=time)
-        row: list[Any] = [getattr(run, self.clock), steps]
+        moment = Moment(self.setting, flat.copy(), time, log_time, steps)
+        row: list[Any] = [getattr(moment, self.clock), steps]
         for f in self.save.fields:
-            if callable(f):
-                row.append(np.asarray(f(run), dtype=float))
-                continue
-            value = getattr(run, f, None)
-            if f == "theta":
-                value = flat.copy()
+            value = f(moment) if callable(f) else flat.copy() if f == "theta" else getattr(moment, f, None)
             if value is None or callable(value):
                 raise ValueError(f"Save cannot record {f!r}: it is no quantity of a run")
             row.append(np.asarray(value, dtype=float))

@@ -62,23 +62,11 @@ class Run:
     @property
     def direction(self) -> np.ndarray:
         """w/‖w‖₂ (of each run in a batch)."""
-        axes = tuple(range(-len(self._w_shape), 0))
-        direction: np.ndarray = self.w / np.sqrt(np.sum(self.w**2, axis=axes, keepdims=True))
-        return direction
+        return unit(self.w, self.setting.problem.w_shape if self.setting is not None else np.shape(self.w))
 
     def margin(self, norm: Any = 2) -> Any:
         """min_i z_i·w / ‖w‖ of a classification."""
-        if self.setting is None or not hasattr(self.setting.problem, "margins"):
-            raise ValueError("margin is defined for Classification only")
-        norm = as_norm(norm)
-        least = np.min(self.setting.problem.margins(self.w), axis=-1)
-        if np.ndim(least) == 0:
-            return float(least) / norm.value(self.w)
-        return np.array([m / norm.value(w) for m, w in zip(least, self.w)])
-
-    @property
-    def _w_shape(self) -> tuple[int, ...]:
-        return self.setting.problem.w_shape if self.setting is not None else np.shape(self.w)
+        return least_margin(self.setting.problem if self.setting is not None else None, self.w, norm)
 
     def __repr__(self) -> str:
         if isinstance(self.status, list):
@@ -149,6 +137,22 @@ class Run:
         return curve(
             self.history[clock], self.history[field], ax=ax, xlabel=clock.replace("_", " "), ylabel=field
         )
+
+
+def unit(w: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """w/‖w‖₂ over the axes of ``shape``."""
+    axes = tuple(range(-len(shape), 0))
+    direction: np.ndarray = w / np.sqrt(np.sum(w**2, axis=axes, keepdims=True))
+    return direction
+
+
+def least_margin(problem: Any, w: np.ndarray, norm: Any) -> Any:
+    """min_i z_i·w / ‖w‖, per run of a batch."""
+    if not hasattr(problem, "margins"):
+        raise ValueError("margin is defined for Classification only")
+    size = as_norm(norm).value
+    least = np.min(problem.margins(w), axis=-1)
+    return float(least) / size(w) if np.ndim(least) == 0 else np.array([m / size(v) for m, v in zip(least, w)])
 
 
 def _axes(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from ..geometry import bregman_projection
 from .charts import no_dual_form
 from .flows import run_flow
 from .oracle import key_of
-from .recorder import snapshot
+from .recorder import Moment
 from .run import Run
 from .setting import Setting
 from .steps import run_steps
@@ -107,9 +107,8 @@ def _check(setting: Setting, stop: Stop) -> None:
 
 
 def _finish(setting: Setting, end: Any, began: float, log_time: float, **more: Any) -> Run:
-    run = snapshot(setting, end.flat, log_time, end.steps, time=end.time)
-    return replace(
-        run,
+    return Run(
+        **Moment(setting, end.flat, end.time, log_time, end.steps).numbers(),
         status=end.ending[0],
         message=end.ending[1],
         history=end.recorder.result(),
@@ -128,7 +127,7 @@ def _polished(run: Run) -> Run:
     nu = np.linalg.lstsq(problem.X.T, potential.gradient(run.w) - z0, rcond=None)[0]
     solution = bregman_projection(potential, z0, problem.X, problem.y, multiplier=nu)
     flat = setting.layout.join(setting.model.from_dual(setting.theta0, potential, solution.z))
-    end = snapshot(setting, flat, run.log_time, run.steps, time=run.time)
+    end = Moment(setting, flat, run.time, run.log_time, run.steps)
     done = solution.residual <= 1e-10
     return replace(
         run, w=end.w, theta=end.theta, loss=end.loss, log_loss=end.log_loss, polished=True,

@@ -47,7 +47,7 @@ def run_steps(
     loop = _Loop(setting, stop, observe, key, engine, resume)
     recorder = Recorder(setting, save, log_clock=False)
     limit = loop.k + (FOREVER if stop.steps is None else stop.steps)
-    if save is not None:
+    if save is not None and save.keeps_start:
         recorder.add(loop.flat, loop.time, loop.log_time, loop.k)
     ending = loop.look("the start meets the goal: ")
     then, then_k = loop.flat.copy(), loop.k
@@ -66,7 +66,8 @@ def run_steps(
                 else ("budget", f"{FOREVER:,} steps were taken and the iterate still changes: give a Stop")
             )
         if ending is None and loop.k - then_k >= 256:
-            if is_fixed(setting, loop.flat, then):
+            # a cycle whose period divides the distance is not at rest: one more step tells
+            if is_fixed(setting, loop.flat, then) and loop.rests():
                 ending = fixed_point_ending(setting, stop, loop.flat, loop.oracle)
             then, then_k = loop.flat.copy(), loop.k
     if ending[0] == "diverged" and save is not None and save.at is not None:
@@ -138,6 +139,15 @@ class _Loop:
             met = goal_met(self.setting, self.stop, self.flat, self.oracle)
         return None if met is None else ("converged", prefix + met)
 
+    def rests(self) -> bool:
+        """Whether one step more would change nothing but rounding (it is not taken)."""
+        sizes = step_sizes(self.optimizer, self.k, 1)
+        kept = self.flat.copy(), self.state, self.accumulators.sums.copy()
+        (self._python if self.rule is None else self._fused)(sizes)
+        moved = self.flat
+        self.flat, self.state, self.accumulators.sums = kept
+        return is_fixed(self.setting, moved, self.flat)
+
     def diverged(self) -> Ending:
         """Overflow: the step is too large."""
         size = step_sizes(self.optimizer, max(self.k - 1, 0), 1)[0]
@@ -159,9 +169,10 @@ class _Loop:
         self.time += float(np.sum(sizes[:done]))
         if reason == 1:
             return self.look("") or ("converged", "the goal is met")
-        if reason == 2 or not np.all(np.isfinite(self.flat)):
+        if reason == 2:
             return self.diverged()
-        return (self.look("") or limit_ending(self.stop, "time")) if timed else None
+        ending = self.look("") if timed or self.k % self.period == 0 else None
+        return ending or (limit_ending(self.stop, "time") if timed else None)
 
     def _python(self, sizes: np.ndarray) -> tuple[int, int]:
         """The oracle loop: any optimizer on any model."""
@@ -169,7 +180,7 @@ class _Loop:
         with np.errstate(over="ignore", invalid="ignore"):
             for s in range(sizes.size):
                 k = self.k + s
-                if k % self.period == 0 and k > 0:
+                if k % self.period == 0 and s > 0:
                     if not np.isfinite(self.setting.problem.loss(self.setting.predictor(self.flat))):
                         return s, 2
                     if self.stop.has_goal and goal_met(self.setting, self.stop, self.flat, oracle):

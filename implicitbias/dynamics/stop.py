@@ -104,6 +104,11 @@ class Save:
         if self.at is None and self.every is None and self.log is None:
             object.__setattr__(self, "every", 1)
 
+    @property
+    def keeps_start(self) -> bool:
+        """Whether the moment before the first step is saved."""
+        return self.every is not None or (self.at is not None and self.at[0] == 0)
+
     def steps_after(self, k: int) -> float:
         """The first step number > k to save; inf when there is none."""
         candidates = [np.inf]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,22 +50,24 @@ class Layout:
     single: bool = False
     """θ is one array rather than a tuple of arrays."""
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         return tuple(int(np.prod(s)) for s in self.shapes)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """P, the number of parameters."""
         return sum(self.sizes)
 
     def split(self, flat: np.ndarray) -> Theta:
         """The blocks of ``flat`` (..., P), in the structure of θ."""
+        if self.single:
+            return flat.reshape(flat.shape[:-1] + self.shapes[0])
         blocks, start = [], 0
         for size, shape in zip(self.sizes, self.shapes):
             blocks.append(flat[..., start : start + size].reshape(flat.shape[:-1] + shape))
             start += size
-        return blocks[0] if self.single else tuple(blocks)
+        return tuple(blocks)
 
     def join(self, theta: Theta) -> np.ndarray:
         """The flat vector (..., P) of the blocks; the inverse of :meth:`split`."""

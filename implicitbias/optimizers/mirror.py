@@ -30,7 +30,7 @@ class MirrorDescent(Step):
     mirror: Potential
     step: Any
 
-    source = "gunasekar2018characterizing"
+    source = "gunasekar2018geometry"
 
     def __init__(self, potential: Potential, step: Any, *, weight_decay: float = 0.0) -> None:
         object.__setattr__(self, "mirror", potential)

@@ -37,7 +37,7 @@ class SteepestDescent(Step):
     step: Any
     normalized: bool = False
 
-    source = "gunasekar2018characterizing"
+    source = "gunasekar2018geometry"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -60,7 +60,7 @@ class RandomizedKaczmarz(Step):
     sampling: str = "norm"
     step: float = field(default=1.0, init=False)
 
-    source = "strohmer2009randomized"
+    source = "strohmer2009kaczmarz"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,0 +1,288 @@
+"""Programs: what is minimised subject to what, their solvers, and certificates that trust neither.
+
+A certificate is computed from the point alone. It gives feasibility, stationarity and a duality
+gap: an upper bound on how much better any feasible point could be, whatever produced the point.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..geometry import LpNorm, PNorm, Potential, as_norm, bregman_projection
+from ..geometry.bregman import row_space
+from ..records import record
+
+__all__ = ["BregmanProjection", "Certificate", "MaxMargin", "MaxMarginSolution", "NotSeparable", "Program", "certify", "max_margin"]
+
+EPS = float(np.finfo(float).eps)
+
+
+class Certificate(NamedTuple):
+    """How good a point is for a program; all relative, zero is perfect.
+
+    feasibility : violation of the constraints.
+    stationarity : distance of the optimality condition from being met.
+    gap : (objective − dual bound)/(|objective| + |dual bound|).
+    dual : the multiplier the bound was computed with.
+    """
+
+    feasibility: float
+    stationarity: float
+    gap: float
+    dual: np.ndarray
+
+    @property
+    def worst(self) -> float:
+        """The largest of the three."""
+        return max(self.feasibility, self.stationarity, abs(self.gap))
+
+
+class Program(ABC):
+    """A convex program whose solution is a predictor w (or a direction)."""
+
+    kind = "point"
+    """"point", or "direction" when only w/‖w‖ is selected."""
+
+    @abstractmethod
+    def objective(self, w: np.ndarray) -> float:
+        """What is minimised."""
+
+    @property
+    @abstractmethod
+    def solution(self) -> np.ndarray:
+        """The minimiser."""
+
+    @abstractmethod
+    def certify(self, w: np.ndarray) -> Certificate:
+        """How good ``w`` is."""
+
+
+@record
+class BregmanProjection(Program):
+    """min_w ψ(w) − ⟨z₀, w⟩ subject to Xw = y (for inconsistent y: to w being a least-squares solution).
+
+    With z₀ = ∇ψ(w₀) it is the Bregman projection of w₀.
+    """
+
+    potential: Potential
+    z0: np.ndarray
+    X: np.ndarray
+    y: np.ndarray
+
+    def objective(self, w: np.ndarray) -> float:
+        return float(self.potential.value(w) - self.z0 @ w)
+
+    @cached_property
+    def solution(self) -> np.ndarray:  # type: ignore[override]
+        return bregman_projection(self.potential, self.z0, self.X, self.y).w
+
+    def certify(self, w: np.ndarray) -> Certificate:
+        """Dual bound ⟨ν, b⟩ − ψ*(z₀ + Aᵀν) at ν = A(∇ψ(w) − z₀), A an orthonormal basis of range(Xᵀ)."""
+        A, b, R = row_space(self.X, self.y)
+        z = self.potential.gradient(w) - self.z0
+        nu = A @ z
+        inside = self.z0 + A.T @ nu
+        w_dual = self.potential.inverse_gradient(inside)
+        conjugate = float(inside @ w_dual - self.potential.value(w_dual))
+        bound = float(nu @ b) - conjugate
+        value = self.objective(w)
+        size = float(np.linalg.norm(b) + np.linalg.norm(w)) or 1.0
+        terms = abs(value) + abs(bound) + abs(float(nu @ b)) or 1.0
+        return Certificate(
+            feasibility=float(np.linalg.norm(A @ w - b)) / size,
+            stationarity=float(np.linalg.norm(z - A.T @ nu)) / (float(np.linalg.norm(z)) or 1.0),
+            gap=(value - bound) / terms,
+            dual=R @ nu,
+        )
+
+
+class NotSeparable(ValueError):
+    """The data admit no w with Zw > 0; ``weights`` p ≥ 0, Σp = 1 with Zᵀp = 0 prove it."""
+
+    def __init__(self, weights: np.ndarray, residual: float) -> None:
+        self.weights, self.residual = weights, residual
+        super().__init__(
+            f"not separable: the weights p ≥ 0 of this exception sum to one and give ‖Zᵀp‖ = {residual:.2g}, so no w "
+            "has all margins positive"
+        )
+
+
+@record
+class MaxMargin(Program):
+    """min ‖w‖ subject to z_i·w ≥ 1 for all i; its direction maximises min_i z_i·w / ‖w‖.
+
+    Z (n, d) are the signed inputs, ``norm`` a p with 1 ≤ p ≤ ∞ or an ``LpNorm``. By duality the minimum
+    equals max {1ᵀα : α ≥ 0, ‖Zᵀα‖_* ≤ 1}, which certifies any candidate.
+    """
+
+    Z: np.ndarray
+    norm: Any
+
+    kind = "direction"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "norm", as_norm(self.norm))
+        if not isinstance(self.norm, LpNorm):
+            raise ValueError(f"MaxMargin solves ℓp norms, not {type(self.norm).__name__}")
+
+    def objective(self, w: np.ndarray) -> float:
+        return float(self.norm.value(w))
+
+    @cached_property
+    def pair(self) -> tuple[np.ndarray, np.ndarray]:
+        """(w, α): the primal and the dual solution."""
+        separating_direction(self.Z)
+        if self.norm.p in (1.0, np.inf):
+            return _linear_program(self.Z, self.norm.p)
+        return _active_set(self.Z, self.norm.p)
+
+    @property
+    def solution(self) -> np.ndarray:
+        return self.pair[0]
+
+    @property
+    def multipliers(self) -> np.ndarray:
+        """α ≥ 0 with ∇½‖w‖² = Σ α_i z_i; positive on support vectors only."""
+        w, alpha = self.pair
+        return alpha * self.objective(w)
+
+    def certify(self, w: np.ndarray) -> Certificate:
+        """For w scaled to least margin one; −w or a w with a non-positive margin is infeasible."""
+        margins = self.Z @ w
+        least = float(np.min(margins))
+        _, alpha = self.pair
+        alpha = np.maximum(alpha, 0.0)
+        alpha = alpha / max(1.0, float(self.norm.dual(self.Z.T @ alpha)))
+        bound = float(np.sum(alpha))
+        if least <= 0:
+            return Certificate(np.inf, np.inf, np.inf, alpha)
+        v = w / least
+        value = self.objective(v)
+        slack = float(alpha @ (self.Z @ v - 1)) / value
+        gap = (value - bound) / (value + bound)
+        # ⟨Zᵀα, v⟩ ≤ ‖Zᵀα‖_* ‖v‖ must be an equality, and slack weights must vanish
+        return Certificate(0.0, max(abs(slack), 1 - float(alpha @ self.Z @ v) / value), gap, alpha)
+
+
+def separating_direction(Z: np.ndarray) -> np.ndarray:
+    """w with ‖w‖∞ ≤ 1 and the largest least margin, by a linear program.
+
+    Raises
+    ------
+    NotSeparable
+        with its certificate, when the largest least margin is not positive.
+    """
+    from scipy.optimize import linprog
+
+    n, d = Z.shape
+    scale = np.abs(Z).max() or 1.0
+    result = linprog(
+        np.append(np.zeros(d), -1.0),
+        A_ub=np.hstack([-Z / scale, np.ones((n, 1))]),
+        b_ub=np.zeros(n),
+        bounds=[(-1, 1)] * d + [(None, None)],
+        method="highs",
+    )
+    if -result.fun > 1e-9:
+        w: np.ndarray = result.x[:d]
+        return w
+    p = np.maximum(-result.ineqlin.marginals, 0.0)
+    p = p / np.sum(p)
+    raise NotSeparable(p, float(np.linalg.norm(Z.T @ p)))
+
+
+def _linear_program(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
+    """ℓ1 and ℓ∞ margins by HiGHS, with the dual read off its marginals."""
+    from scipy.optimize import linprog
+
+    n, d = Z.shape
+    if p == np.inf:  # min t : Zw ≥ 1, −t ≤ w ≤ t
+        box = np.vstack([np.hstack([np.eye(d), -np.ones((d, 1))]), np.hstack([-np.eye(d), -np.ones((d, 1))])])
+        A = np.vstack([np.hstack([-Z, np.zeros((n, 1))]), box])
+        cost, bounds = np.append(np.zeros(d), 1.0), [(None, None)] * (d + 1)
+    else:  # min Σ a + b : Z(a − b) ≥ 1, a, b ≥ 0
+        A, cost, bounds = np.hstack([-Z, Z]), np.ones(2 * d), [(0, None)] * (2 * d)
+    b = np.concatenate([-np.ones(n), np.zeros(len(A) - n)])
+    result = linprog(cost, A_ub=A, b_ub=b, bounds=bounds, method="highs")
+    w = result.x[:d] if p == np.inf else result.x[:d] - result.x[d:]
+    alpha = np.maximum(-result.ineqlin.marginals[:n], 0.0)
+    return w / np.min(Z @ w), alpha
+
+
+def _active_set(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth norms: guess the support, project onto its equalities by dual Newton, correct the guess.
+
+    The first guess is the non-negative least-squares form of the ℓ2 problem (Lawson and Hanson's least
+    distance programming), which is exact for p = 2.
+    """
+    from scipy.optimize import nnls
+
+    n, d = Z.shape
+    A = np.vstack([Z.T, np.ones(n)])
+    u, _ = nnls(A, np.append(np.zeros(d), 1.0))
+    active = u > 1e-12 * u.max()
+    for _ in range(20 * n):
+        S = np.flatnonzero(active)
+        found = bregman_projection(PNorm(p), np.zeros(d), Z[S], np.ones(S.size))
+        w, nu = found.w, found.multiplier
+        margins = Z @ w
+        if np.min(nu) < -1e-12 * np.abs(nu).max():
+            active[S[np.argmin(nu)]] = False
+        elif np.min(margins) < 1 - 1e-11:
+            active[np.argmin(margins)] = True
+        else:
+            break
+    else:
+        raise ArithmeticError(f"the active set of the ℓ{p:g} margin did not settle after {20 * n} changes")
+    # ∇Σ|w|^p/p = Zᵀν gives ‖Zᵀν‖_q = ‖w‖_p^{p−1}: scaled to the unit ball of the dual norm
+    alpha = np.zeros(n)
+    alpha[S] = np.maximum(nu, 0.0) / LpNorm(p).value(w) ** (p - 1)
+    return w, alpha
+
+
+class MaxMarginSolution(NamedTuple):
+    """The maximum margin of separable data in a norm.
+
+    w : least margin one. direction : unit in the norm. margin : max over ‖w‖ ≤ 1 of min_i z_i·w.
+    """
+
+    w: np.ndarray
+    direction: np.ndarray
+    margin: float
+    certificate: Certificate
+
+
+def max_margin(problem: Any, norm: Any = 2) -> MaxMarginSolution:
+    """The maximum-margin solution of a Classification in a norm (p with 1 ≤ p ≤ ∞).
+
+    Raises
+    ------
+    NoPrediction
+        when the data are not separable; its message says so and ``certificate`` proves it.
+
+    Examples
+    --------
+    >>> from implicitbias import Classification
+    >>> max_margin(Classification([[1.0, 0.0], [0.0, -2.0]], [1, -1])).w.tolist()
+    [1.0, 0.5]
+    """
+    from .prediction import NoPrediction
+
+    if not hasattr(problem, "Z"):
+        raise ValueError(f"max_margin needs a Classification, got {type(problem).__name__}")
+    program = MaxMargin(problem.Z, norm)
+    try:
+        w = program.solution
+    except NotSeparable as error:
+        raise NoPrediction(str(error), certificate=error.weights) from error
+    size = program.objective(w)
+    return MaxMarginSolution(w, w / size, 1.0 / size, program.certify(w))
+
+
+def certify(w: np.ndarray, program: Program) -> Certificate:
+    """Feasibility, stationarity and duality gap of ``w`` for ``program``, from ``w`` alone."""
+    return program.certify(np.asarray(w, dtype=float))

@@ -1,0 +1,58 @@
+"""Rules: hypotheses, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Hypothesis", "Rule"]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A sentence and its test, of the setting or of the run.
+
+    >>> Hypothesis("the step is below one", lambda setting: setting.optimizer.step < 1).of
+    'setting'
+    """
+
+    text: str
+    test: Callable[[Any], bool]
+    of: str = "setting"
+
+    def __post_init__(self) -> None:
+        if self.of not in ("setting", "run"):
+            raise ValueError(f'a hypothesis is of a "setting" or of a "run", got {self.of!r}')
+
+    def holds(self, subject: Any) -> bool:
+        """Whether the test passes; a test that cannot be asked of this subject does not."""
+        try:
+            return bool(self.test(subject))
+        except (AttributeError, TypeError, ValueError, IndexError, KeyError):
+            return False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a class of settings selects.
+
+    name, source : what it is called, and the key of refs.bib.
+    hypotheses : asked in order by ``predict``, which stops at the first that fails.
+    apply : (setting, run or None) ↦ Program, w, or curve t ↦ w; called directly it never refuses.
+    observe : accumulators of the run that it needs; empty when the setting alone suffices.
+    """
+
+    name: str
+    source: str
+    hypotheses: tuple[Hypothesis, ...]
+    apply: Callable[[Any, Any], Any]
+    observe: tuple[str, ...] = ()
+
+    def first_missed(self, setting: Any, run: Any = None) -> str | None:
+        """The text of the first hypothesis that fails; those of the run are asked only of a run."""
+        for h in self.hypotheses:
+            subject = setting if h.of == "setting" else run
+            if subject is not None and not h.holds(subject):
+                return h.text
+        return None

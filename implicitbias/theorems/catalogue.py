@@ -1,0 +1,45 @@
+"""All theorems, gathered from the family modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from . import classification, deep, design, diagonal, linear, matrix
+from .base import Theorem
+
+__all__ = ["FAMILIES", "THEOREMS", "find", "select"]
+
+FAMILIES = ("linear", "diagonal", "deep", "matrix", "classification", "design")
+_MODULES = (linear, diagonal, deep, matrix, classification, design)
+
+THEOREMS: dict[str, Theorem] = {
+    t.id: t for module in _MODULES for t in vars(module).values() if isinstance(t, Theorem)
+}
+
+
+def find(id: str) -> Theorem:
+    """The theorem of this id.
+
+    Raises
+    ------
+    KeyError
+        naming the nearest ids, when there is none.
+    """
+    if id not in THEOREMS:
+        near = get_close_matches(id, THEOREMS, n=3, cutoff=0.3)
+        advice = f"; nearest: {', '.join(near)}" if near else ""
+        raise KeyError(f"there is no theorem {id!r}{advice} (implicitbias list shows all)")
+    return THEOREMS[id]
+
+
+def select(ids: Iterable[str] = (), families: Iterable[str] = ()) -> list[Theorem]:
+    """The named theorems and those of the named families, in the catalogue's order; all by default."""
+    wanted = {find(i).id for i in ids}
+    families = tuple(families)
+    for family in families:
+        if family not in FAMILIES:
+            raise KeyError(f"there is no family {family!r}; families: {', '.join(FAMILIES)}")
+        wanted |= {t.id for t in THEOREMS.values() if t.family == family}
+    everything = not wanted and not families
+    return [t for t in THEOREMS.values() if everything or t.id in wanted]

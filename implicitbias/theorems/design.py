@@ -1,0 +1,98 @@
+"""Designing an optimizer for a bias, and what is lost on the way from flows to steps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..dynamics import Run, Save, Setting, Stop
+from ..geometry import PNorm
+from ..models import Linear, PowerPropagation
+from ..optimizers import GradientDescent, MirrorDescent, PreconditionedGradientDescent
+from ..problems import Regression
+from ..selection import Hypothesis
+from ..selection.rules import CONVERGED, SQUARE_LOSS
+from . import figures
+from .base import Control, Evidence, Theorem
+from .linear import WELL_CONDITIONED, smoothness
+
+Rng = np.random.Generator
+
+A = 1.5
+"""The power: w = |φ|^{a−1}φ, P = a²|w|^{2−2/a}, R″ = 1/P."""
+
+
+def jacobian_squared(w: np.ndarray) -> np.ndarray:
+    """P(w) = w′(φ)²."""
+    return A**2 * np.abs(w) ** (2 - 2 / A)
+
+
+def jacobian_once(w: np.ndarray) -> np.ndarray:
+    """w′(φ): the preconditioner with one factor missing."""
+    return A * np.abs(w) ** (1 - 1 / A)
+
+
+def _three_steps(rng: Rng) -> dict[str, Setting]:
+    """The mirror, reparametrised and preconditioned step at η, η/2, η/4, from one positive start."""
+    X, w0 = rng.standard_normal((5, 12)), rng.uniform(0.5, 1.5, 12)
+    problem = Regression(X, X @ (w0 * np.exp(0.4 * rng.standard_normal(12))))
+    settings = {}
+    for part in (1, 2, 4):
+        eta = 0.1 / (A**2 * smoothness(problem)) / part
+        # PNorm(2/a) is a(2 − a) R, so its step is a(2 − a) η
+        mirror = MirrorDescent(PNorm(2 / A), A * (2 - A) * eta)
+        settings[f"0 η/{part}"] = Setting(problem, Linear(), mirror, w0)
+        settings[f"1 η/{part}"] = Setting(problem, PowerPropagation(A), GradientDescent(eta), w0 ** (1 / A))
+        settings[f"2 η/{part}"] = Setting(problem, Linear(), PreconditionedGradientDescent(jacobian_squared, eta), w0)
+    return settings
+
+
+def coefficient(run: Run, eta: float) -> float:
+    """m of N[R′(w∞) − R′(w₀)] = m d, d = −(η/2) a(a − 1) N Σ η sgn(w)|w|^{1−2/a} g² along the run."""
+    problem, w = run.setting.problem, run.history["w"]
+    N = np.eye(w.shape[1]) - np.linalg.pinv(problem.X) @ problem.X
+    d = -(eta / 2) * A * (A - 1) * N @ np.sum(eta * np.sign(w) * np.abs(w) ** (1 - 2 / A) * problem.gradient(w) ** 2, 0)
+    dual = PNorm(2 / A).gradient(w[[0, -1]]) / (A * (2 - A))
+    return float((N @ (dual[1] - dual[0])) @ d / (d @ d))
+
+
+def zero_one_two(runs: dict[str, Run]) -> Evidence:
+    """m for each form, extrapolated to η = 0 (Richardson, orders one and two)."""
+    eta = next(r.setting.optimizer.step for label, r in runs.items() if label == "1 η/1")
+    m = [[coefficient(runs[f"{form} η/{part}"], eta / part) for part in (1, 2, 4)] for form in (0, 1, 2)]
+    return Evidence([(8 * c - 6 * b + a) / 3 for a, b, c in m], [0.0, 1.0, 2.0], {"raw": m, "eta": eta})
+
+
+def _metric(setting: Setting) -> np.ndarray:
+    """dw/dt = −metric · g of the flow behind a step, at its start."""
+    optimizer, model = setting.optimizer, setting.model
+    if isinstance(optimizer, MirrorDescent):
+        return A * (2 - A) / optimizer.mirror.hessian(setting.w0)
+    if isinstance(model, PowerPropagation):
+        return model.pullback(setting.theta0, np.ones_like(setting.w0)) ** 2
+    return optimizer.P(setting.w0)
+
+
+def _keep_mirror_and_model(setting: Setting) -> object:
+    """One Jacobian in place of two where a preconditioner stands; the other two forms stay."""
+    optimizer = setting.optimizer
+    if isinstance(optimizer, PreconditionedGradientDescent):
+        return PreconditionedGradientDescent(jacobian_once, optimizer.step)
+    return optimizer
+
+
+zero_one_two_law = Theorem(
+    id="zero-one-two-law", family="design", kind="rate", source="pascanu2025optimizers",
+    claim="Mirror, reparametrised and preconditioned steps of one flow carry first-order biases in the ratio 0 : 1 : 2.",
+    settings=_three_steps, measure=zero_one_two, bound=1e-3, instances=2, figure=figures.zero_one_two,
+    run={"stop": Stop(loss=1e-24), "save": Save(every=1, fields=("w",))},
+    conditions=(WELL_CONDITIONED,),
+    hypotheses=(
+        SQUARE_LOSS,
+        Hypothesis("all three steps discretise one flow: P = w′² and R″ = 1/P",
+                   lambda s: np.allclose(_metric(s), jacobian_squared(s.w0), rtol=1e-12)),
+        Hypothesis("no coordinate changes sign along the run", lambda r: np.min(r.history["w"]) > 0, of="run"),
+        CONVERGED,
+    ),
+    control=Control("one Jacobian factor in the preconditioner: another flow", above=0.1,
+                    change={"optimizer": _keep_mirror_and_model}),
+)  # fmt: skip

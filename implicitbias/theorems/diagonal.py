@@ -1,0 +1,56 @@
+"""Diagonal linear networks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..dynamics import Setting, Stop
+from ..models import Balanced, Diagonal, Hadamard
+from ..optimizers import SGD, GradientDescent, GradientFlow, HeavyBall
+from ..selection.rules import hypentropy_flow as flow_rule
+from ..selection.rules import hypentropy_steps as steps_rule
+from . import figures
+from .base import Control, Theorem
+from .linear import WELL_CONDITIONED, gaussian_regression
+
+Rng = np.random.Generator
+SCALES = (1e-2, 1e-8, 1e-30, 1e-100)
+
+
+def _four_scales(rng: Rng) -> dict[str, Setting]:
+    problem = gaussian_regression(rng, 6, 15)
+    return {f"scale {a:g}": Setting(problem, Diagonal(2), GradientFlow(), Balanced(a)) for a in SCALES}
+
+
+hypentropy_flow = Theorem(
+    id="hypentropy-flow", family="diagonal", kind="exact", source="woodworth2020kernel",
+    claim="The gradient flow on u² − v² selects the interpolant of least hyperbolic entropy at its scale.",
+    settings=_four_scales, rule=flow_rule, run={"stop": Stop(loss=1e-26)}, bound=1e-9,
+    conditions=(WELL_CONDITIONED,), figure=figures.scales,
+    control=Control(
+        "v moves at half the rate of u, so |u|v² is conserved in place of uv", above=1e-2,
+        change={"optimizer": GradientFlow(rates=(1.0, 0.5))},
+    ),
+)  # fmt: skip
+
+
+def _large_steps(rng: Rng) -> dict[str, Setting]:
+    """Steps so large that the first |x| = η|g| is 0.3 (the first sample's, for SGD)."""
+    problem = gaussian_regression(rng, 5, 15)
+    full = 0.3 / float(np.max(np.abs(problem.gradient(np.zeros(15)))))
+    one = 0.3 / float(np.max(np.abs(problem.y[:, None] * problem.X)))
+    optimizers = (GradientDescent(full), SGD(one))
+    return {type(o).__name__: Setting(problem, Hadamard(), o, Balanced(0.1)) for o in optimizers}
+
+
+hypentropy_finite_steps = Theorem(
+    id="hypentropy-finite-steps", family="diagonal", kind="exact", source="even2023sgd",
+    claim="At any step size, (S)GD on u∘v selects by the hyperbolic entropy that its own steps accumulate.",
+    settings=_large_steps, rule=steps_rule, run={"stop": Stop(loss=1e-28)}, bound=1e-10,
+    conditions=(WELL_CONDITIONED,), figure=figures.coordinates,
+    control=Control(
+        "heavy-ball momentum: the factors no longer multiply", above=1e-4,
+        change={"optimizer": lambda s: HeavyBall(s.optimizer.step / 5, 0.8)},
+    ),
+)  # fmt: skip
+

@@ -1,0 +1,133 @@
+"""Linear models: regression."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dynamics import Run, Setting, Stop
+from ..geometry import LpNorm, PNorm
+from ..models import Linear
+from ..optimizers import SGD, GradientDescent, HeavyBall, Nesterov, RandomizedKaczmarz, SteepestDescent
+from ..problems import Regression
+from ..selection import BregmanProjection, Hypothesis
+from ..selection.rules import LINEAR, SQUARE_LOSS, row_space
+from . import figures
+from .base import Control, Evidence, Theorem
+
+Rng = np.random.Generator
+
+
+def gaussian_regression(rng: Rng, n: int, d: int) -> Regression:
+    """Independent normal inputs and targets."""
+    return Regression(rng.standard_normal((n, d)), rng.standard_normal(n))
+
+
+def smoothness(problem: Any) -> float:
+    """The largest eigenvalue of XᵀX/n."""
+    return float(np.linalg.norm(problem.X, 2)) ** 2 / problem.n
+
+
+WELL_CONDITIONED = Hypothesis("κ(X) ≤ 5", lambda s: np.linalg.cond(s.problem.X) <= 5)
+
+
+# -- nearest interpolant -------------------------------------------------------------------------
+
+
+def _five_optimizers(rng: Rng) -> dict[str, Setting]:
+    problem, w0 = gaussian_regression(rng, 5, 15), rng.standard_normal(15)
+    step, row_step = 1 / smoothness(problem), 1 / float(np.max(np.sum(problem.X**2, axis=1)))
+    optimizers = (
+        GradientDescent(step),
+        HeavyBall(step, 0.5),
+        Nesterov(step, 0.5),
+        SGD(row_step),
+        RandomizedKaczmarz(),
+    )
+    return {type(o).__name__: Setting(problem, Linear(), o, w0) for o in optimizers}
+
+
+nearest_interpolant = Theorem(
+    id="nearest-interpolant", family="linear", kind="exact", source="gunasekar2018geometry",
+    claim="Gradient descent, momentum, SGD and Kaczmarz select the interpolant nearest to their start.",
+    settings=_five_optimizers, rule=row_space, run={"stop": Stop(loss=1e-26)}, bound=1e-10,
+    conditions=(WELL_CONDITIONED,), figure=figures.coordinates,
+    control=Control(
+        "steepest descent in ℓ4/3 leaves the row space", above=1e-3,
+        change={"optimizer": lambda s: SteepestDescent(4 / 3, 1 / smoothness(s.problem))},
+    ),
+)  # fmt: skip
+
+
+# -- steepest descent is not min-norm ------------------------------------------------------------
+
+THRESHOLD = 1e-3
+
+
+def _steepest(rng: Rng) -> Setting:
+    problem = gaussian_regression(rng, 5, 12)
+    return Setting(problem, Linear(), SteepestDescent(4 / 3, 1 / smoothness(problem)))
+
+
+def threshold_over_distance(run: Run) -> Evidence:
+    """THRESHOLD/(distance of w to the interpolant of least norm, relative to its ℓ2 norm)."""
+    X, y, p = run.setting.problem.X, run.setting.problem.y, run.setting.optimizer.norm.p
+    least = BregmanProjection(PNorm(p), np.zeros(X.shape[1]), X, y).solution
+    distance = float(np.linalg.norm(run.w - least) / np.linalg.norm(least))
+    return Evidence(THRESHOLD / distance if distance else np.inf, detail={"least": least})
+
+
+steepest_descent_is_not_min_norm = Theorem(
+    id="steepest-descent-is-not-min-norm", family="linear", kind="bound", source="gunasekar2018geometry",
+    claim="Steepest descent in a norm does not select the interpolant of least norm.",
+    settings=_steepest, measure=threshold_over_distance, run={"stop": Stop(loss=1e-26)}, bound=1.0,
+    conditions=(WELL_CONDITIONED,), figure=figures.norms,
+    hypotheses=(
+        SQUARE_LOSS, LINEAR,
+        Hypothesis("at least two rows: with one, the direction never changes", lambda s: s.problem.n >= 2),
+        Hypothesis("the norm is not Euclidean", lambda s: s.optimizer.norm != LpNorm(2.0)),
+    ),
+    control=Control(
+        "in ℓ2 steepest descent is gradient descent, which does", above=1e3,
+        change={"optimizer": lambda s: SteepestDescent(2, s.optimizer.step)},
+    ),
+)  # fmt: skip
+
+
+# -- randomized Kaczmarz -------------------------------------------------------------------------
+
+RUNS, PROJECTIONS = 2000, 12
+
+
+def _kaczmarz(rng: Rng) -> Setting:
+    X = rng.standard_normal((6, 10)) * np.exp(rng.uniform(-1, 1, (6, 1)))
+    return Setting(Regression(X, X @ rng.standard_normal(10)), Linear(), RandomizedKaczmarz(), np.zeros((RUNS, 10)))
+
+
+def kaczmarz_scores(run: Run) -> Evidence:
+    """Largest |mean e_k − E e_k| and the excess of mean ‖e_k‖² over its bound, in standard errors."""
+    X, w0 = run.setting.problem.X, run.setting.w0[0]
+    e0 = w0 - (w0 + np.linalg.pinv(X) @ (run.setting.problem.y - X @ w0))
+    e, F = run.w - (w0 - e0), np.sum(X**2)
+    mean = np.linalg.matrix_power(np.eye(len(e0)) - X.T @ X / F, PROJECTIONS) @ e0
+    score = np.max(np.abs(e.mean(0) - mean) / (e.std(0, ddof=1) / np.sqrt(RUNS)))
+    squares, bound = np.sum(e**2, 1), (1 - np.linalg.svd(X)[1][-1] ** 2 / F) ** PROJECTIONS * (e0 @ e0)
+    excess = (squares.mean() - bound) / (squares.std(ddof=1) / np.sqrt(RUNS))
+    return Evidence(max(float(score), float(excess)), 0.0, {"mean": e.mean(0), "exact": mean})
+
+
+randomized_kaczmarz = Theorem(
+    id="randomized-kaczmarz", family="linear", kind="limit", source="strohmer2009kaczmarz",
+    claim="Kaczmarz projections drawn by row norm have the mean error (I − XᵀX/‖X‖²)ᵏe₀ and a mean-square bound.",
+    settings=_kaczmarz, measure=kaczmarz_scores, run={"stop": Stop(steps=PROJECTIONS)}, bound=6.0,
+    figure=figures.kaczmarz,
+    conditions=(Hypothesis("row norms differ by a factor of 3 or more",
+                           lambda s: np.ptp(np.log(np.linalg.norm(s.problem.X, axis=1))) >= np.log(3)),),
+    hypotheses=(
+        SQUARE_LOSS, LINEAR, Hypothesis("Xw = y has a solution", lambda s: s.problem.consistent),
+        Hypothesis("rows are drawn with probability ∝ ‖x_i‖²", lambda s: s.optimizer.sampling == "norm"),
+    ),
+    control=Control("uniform sampling of rows of unequal norm", above=12.0,
+                    change={"optimizer": RandomizedKaczmarz("uniform")}),
+)  # fmt: skip

@@ -1,0 +1,52 @@
+"""Matrix factorization and completion."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..dynamics import Run, Save, Setting, Stop
+from ..models import MatrixFactorization
+from ..optimizers import GradientFlow
+from ..problems import MatrixCompletion
+from ..selection import Hypothesis
+from . import figures
+from .base import Control, Evidence, Theorem
+
+Rng = np.random.Generator
+
+
+def _two_by_two(rng: Rng) -> Setting:
+    problem = MatrixCompletion([[np.nan, 1], [1, 0]], [[False, True], [True, True]])
+    alpha = rng.uniform(0.05, 0.5)
+    return Setting(problem, MatrixFactorization(2, tied=True), GradientFlow(), (alpha * np.eye(2),))
+
+
+def divergence_bound(run: Run) -> Evidence:
+    """(1 − √(2l))²/√(2l) over |w₁₁|, the largest where l < ½."""
+    loss, w11 = run.history["loss"], np.abs(run.history["w"][:, 0, 0])
+    below = loss < 0.5
+    root = np.sqrt(2 * loss[below])
+    with np.errstate(divide="ignore"):
+        bound = (1 - root) ** 2 / root
+        worst = np.max(bound / w11[below]) if below.any() else np.nan
+    return Evidence(float(worst), detail={"time": run.history["time"][below], "w11": w11[below], "bound": bound})
+
+
+norms_diverge_completion = Theorem(
+    id="norms-diverge-completion", family="matrix", kind="bound", source="razin2020norms",
+    claim="Fitting three entries of a 2×2 matrix, a factorization of positive determinant sends every norm to infinity.",
+    settings=_two_by_two, measure=divergence_bound, bound=1.0, figure=figures.divergence,
+    run={"stop": Stop(time=1e5), "save": Save(log=4, fields=("loss", "w")), "rtol": 1e-11},
+    hypotheses=(
+        Hypothesis("the observed entries are w₁₂ = w₂₁ = 1 and w₂₂ = 0",
+                   lambda s: np.array_equal(s.problem.mask, [[False, True], [True, True]])
+                   and np.array_equal(s.problem.values, [[0, 1], [1, 0]])),
+        Hypothesis("the flow conserves the sign of det W, and det W(0) > 0", lambda s: np.linalg.det(s.w0) > 0),
+        Hypothesis("the optimizer is the gradient flow", lambda s: isinstance(s.optimizer, GradientFlow)),
+    ),
+    control=Control(
+        "an untied start of negative determinant: w₁₁ stays bounded", above=10.0,
+        change={"model": MatrixFactorization(2),
+                "init": lambda s: (s.theta0[0] * np.array([1, -1]), s.theta0[0])},
+    ),
+)  # fmt: skip
