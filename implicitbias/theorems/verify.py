@@ -51,7 +51,9 @@ class Result:
     control_deviation: float = np.nan
     control_fails: bool = False
     seconds: float = 0.0
+    figure: str = field(default="", repr=False)
     samples: tuple[Sample, Sample] | None = field(default=None, repr=False)
+    """The shown instance of the claim and of the control (kept within one process)."""
 
     @property
     def ok(self) -> bool:
@@ -238,7 +240,7 @@ def verify(
     instances: int | None = None,
     quick: bool = False,
     jobs: int = 1,
-    keep_samples: bool = False,
+    figures: bool = False,
     progress: Callable[[Result], None] | None = None,
     theorems: Iterable[Theorem] | None = None,
 ) -> Report:
@@ -250,7 +252,7 @@ def verify(
     seed : of the draws; None takes a new one. The same seed gives the same numbers whatever ``jobs``.
     instances : per theorem; None: each theorem's own number. quick : one instance each.
     jobs : processes.
-    keep_samples : keep the shown instances (for figures).
+    figures : draw each theorem's figure, as SVG text in ``Result.figure``.
     progress : called with each Result as it comes.
     theorems : a user's own theorems, in place of the catalogue's.
 
@@ -261,6 +263,8 @@ def verify(
     from .catalogue import select
 
     chosen = list(theorems) if theorems is not None else select(ids, families)
+    if theorems is not None:
+        jobs = 1  # a user's declarations hold functions that do not travel between processes
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
     count = 1 if quick and instances is None else instances
     if count is not None and count < 1:
@@ -268,32 +272,44 @@ def verify(
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
     results = []
-    for result in _results(chosen, seed, count, jobs):
-        if not keep_samples:
-            result.samples = None
+    for result in _results(chosen, seed, count, jobs, figures):
         results.append(result)
         if progress is not None:
             progress(result)
     return Report(seed, results)
 
 
-def _results(chosen: list[Theorem], seed: int, count: int | None, jobs: int) -> Iterator[Result]:
-    """Results in the catalogue's order, as soon as each and all before it are there."""
+def _results(
+    chosen: list[Theorem], seed: int, count: int | None, jobs: int, figures: bool
+) -> Iterator[Result]:
+    """Results in the catalogue's order, each as soon as it and all before it are there."""
     if jobs == 1 or len(chosen) < 2:
-        yield from (examine(t, seed, count) for t in chosen)
+        yield from (_examine_and_draw(t, seed, count, figures) for t in chosen)
         return
     import multiprocessing
 
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(chosen)), mp_context=context) as pool:
-        futures: list[Future[Result]] = [pool.submit(_examine_by_id, t.id, seed, count) for t in chosen]
+        futures: list[Future[Result]] = [pool.submit(_examine_by_id, t.id, seed, count, figures) for t in chosen]
         for future in futures:
             yield future.result()
 
 
-def _examine_by_id(id: str, seed: int, count: int | None) -> Result:
+def _examine_and_draw(theorem: Theorem, seed: int, count: int | None, figures: bool) -> Result:
+    result = examine(theorem, seed, count)
+    if figures:
+        from .report import figure_svg
+
+        try:
+            result.figure = figure_svg(result)
+        except Exception as error:  # a picture that cannot be drawn is said, and takes no result away
+            result.message = f"{result.message} (no figure: {type(error).__name__}: {error})".strip()
+    return result
+
+
+def _examine_by_id(id: str, seed: int, count: int | None, figures: bool) -> Result:
     from .catalogue import find
 
-    result = examine(find(id), seed, count)
+    result = _examine_and_draw(find(id), seed, count, figures)
     result.samples = None  # declarations hold functions that do not travel between processes
     return result
