@@ -6,61 +6,45 @@ A *setting* is a problem, a model, an optimizer and a start. ``simulate`` turns 
 
 __version__ = "0.1.0"
 
-from .dynamics import Run, Save, Setting, Stop, load, simulate
-from .geometry import (
-    Euclidean,
-    Hypentropy,
-    LpNorm,
-    Mahalanobis,
-    Norm,
-    PNorm,
-    Potential,
-    bregman_projection,
-)
-from .models import (
-    Balanced,
-    DeepLinear,
-    Diagonal,
-    Hadamard,
-    Linear,
-    MatrixFactorization,
-    Model,
-    PowerPropagation,
-)
-from .optimizers import (
-    SGD,
-    CoordinateDescent,
-    Decay,
-    Flow,
-    GradientDescent,
-    GradientFlow,
-    HeavyBall,
-    MirrorDescent,
-    Nesterov,
-    NormalizedGradientDescent,
-    Optimizer,
-    PreconditionedFlow,
-    PreconditionedGradientDescent,
-    RandomizedKaczmarz,
-    SignDescent,
-    SteepestDescent,
-    Step,
-)
-from .problems import Classification, MatrixCompletion, MatrixRegression, Problem, Regression
-from .selection import (
-    BregmanProjection,
-    Certificate,
-    Hypothesis,
-    MaxMargin,
-    NoPrediction,
-    Prediction,
-    Program,
-    Rule,
-    certify,
-    closed_form,
-    compare,
-    max_margin,
-    mirror_form,
-    predict,
-)
-from .theorems import Control, Evidence, Theorem, cite, verify
+from . import dynamics, geometry, models, optimizers, problems, selection, theorems
+from .problems.base import *
+from .problems.classification import *
+from .problems.matrix import *
+from .problems.regression import *
+from .models.base import *
+from .models.diagonal import *
+from .models.linear import *
+from .models.matrix import *
+from .optimizers.base import *
+from .optimizers.gradient import *
+from .optimizers.mirror import *
+from .optimizers.momentum import *
+from .optimizers.preconditioned import *
+from .optimizers.steepest import *
+from .optimizers.stochastic import *
+from .geometry.bregman import *
+from .geometry.norms import *
+from .geometry.potentials import *
+from .dynamics.run import *
+from .dynamics.setting import *
+from .dynamics.simulation import *
+from .dynamics.stop import *
+from .selection.prediction import *
+from .selection.programs import *
+from .selection.riccati import *
+from .selection.rule import *
+from .selection.rules import *
+from .theorems.base import *
+from .theorems.catalogue import *
+from .theorems.citation import *
+from .theorems.pages import *
+from .theorems.verification import *
+
+__all__: list[str] = ["__version__"]
+__all__ += problems.__all__
+__all__ += models.__all__
+__all__ += optimizers.__all__
+__all__ += geometry.__all__
+__all__ += dynamics.__all__
+__all__ += selection.__all__
+__all__ += theorems.__all__

@@ -22,9 +22,7 @@ def real_array(
         raise ValueError(f"{name} must be an array of real numbers, got {value!r:.80}") from error
     if shape is not None:
         wanted = "(" + ", ".join("·" if s is None else str(s) for s in shape) + ")"
-        if array.ndim != len(shape) or any(
-            s is not None and s != a for s, a in zip(shape, array.shape)
-        ):
+        if array.ndim != len(shape) or any(s is not None and s != a for s, a in zip(shape, array.shape)):
             raise ValueError(
                 f"{name} has shape {array.shape}; expected {wanted}" + (f" {advice}" if advice else "")
             )

@@ -32,13 +32,16 @@ def _parser() -> argparse.ArgumentParser:
     from . import __version__
 
     parser = argparse.ArgumentParser(
-        prog="implicitbias", description="Which solution does an optimizer select? Theorems, put to the test."
+        prog="implicitbias",
+        description="Which solution does an optimizer select? Theorems, put to the test.",
     )
     parser.add_argument("--version", action="version", version=f"implicitbias {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("list", help="all theorems, a line each")
-    command.add_argument("--family", action="append", default=[], metavar="F", help="only this family (repeatable)")
+    command.add_argument(
+        "--family", action="append", default=[], metavar="F", help="only this family (repeatable)"
+    )
     command.set_defaults(command=_list)
 
     command = commands.add_parser("show", help="the page of a theorem")
@@ -50,13 +53,19 @@ def _parser() -> argparse.ArgumentParser:
         description="Exits non-zero when a claim does not hold or a control does not fail.",
     )  # fmt: skip
     command.add_argument("ids", nargs="*", metavar="ID", help="theorems (default: all)")
-    command.add_argument("--family", action="append", default=[], metavar="F", help="a whole family (repeatable)")
+    command.add_argument(
+        "--family", action="append", default=[], metavar="F", help="a whole family (repeatable)"
+    )
     command.add_argument("--quick", action="store_true", help="one instance of each theorem")
     command.add_argument("--seed", type=_seed, metavar="S", help="seed of the draws (default: a new one)")
     command.add_argument("--instances", type=_count, metavar="K", help="instances of each theorem")
     command.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes (default 1)")
-    command.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON (- for standard output)")
-    command.add_argument("--html", type=Path, metavar="FILE", help="write one self-contained page with figures")
+    command.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the report as JSON (- for standard output)"
+    )
+    command.add_argument(
+        "--html", type=Path, metavar="FILE", help="write one self-contained page with figures"
+    )
     command.set_defaults(command=_verify)
 
     command = commands.add_parser("cite", help="the BibTeX behind a theorem")
@@ -109,7 +118,8 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from .theorems import find, page
+    from .theorems.catalogue import find
+    from .theorems.pages import page
 
     text = page(find(args.id))
     console = _console()
@@ -169,7 +179,12 @@ def _run_with_progress(args: argparse.Namespace, ids: list[str], console: Any) -
         return verify(ids, **options, progress=lambda r: print(plain_row(r), file=file, flush=True))
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=len(ids))
         return verify(ids, **options, progress=lambda r: bar.update(task, advance=1, description=r.id))

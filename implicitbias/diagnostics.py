@@ -8,6 +8,7 @@ import tempfile
 import time
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 __all__ = ["diagnose"]
 
@@ -33,30 +34,53 @@ def _versions() -> list[Row]:
 
     rows: list[Row] = [
         ("implicitbias", __version__, True),
-        ("python", f"{platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores", True),
+        (
+            "python",
+            f"{platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores",
+            True,
+        ),
     ]
     for name in REQUIRED:
         version = _version(name)
         rows.append((name, version or "missing: reinstall implicitbias", version is not None))
     for name, extra in OPTIONAL.items():
-        rows.append((name, _version(name) or f"not installed (optional: pip install 'implicitbias[{extra}]')", True))
+        rows.append(
+            (
+                name,
+                _version(name) or f"not installed (optional: pip install 'implicitbias[{extra}]')",
+                True,
+            )
+        )
     return rows
 
 
 def _threads() -> list[Row]:
     import numba
 
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMBA_DISABLE_JIT")
+    config: Any = numba.config
+
+    names = (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "NUMBA_DISABLE_JIT",
+    )
     seen = [f"{n}={os.environ[n]}" for n in names if n in os.environ]
-    jit = "off: kernels run as Python, slowly" if numba.config.DISABLE_JIT else "on"
+    jit = "off: kernels run as Python, slowly" if config.DISABLE_JIT else "on"
     return [
-        ("threads", f"numba {numba.config.NUMBA_NUM_THREADS}; " + (", ".join(seen) or "no variable set"), True),
-        ("compilation", jit, not numba.config.DISABLE_JIT),
+        (
+            "threads",
+            f"numba {config.NUMBA_NUM_THREADS}; " + (", ".join(seen) or "no variable set"),
+            True,
+        ),
+        ("compilation", jit, not config.DISABLE_JIT),
     ]
 
 
 def _pages() -> list[Row]:
-    from .theorems import THEOREMS, page, theory_folder
+    from .theorems import THEOREMS
+    from .theorems.pages import page, theory_folder
 
     try:
         for theorem in THEOREMS.values():
@@ -74,12 +98,23 @@ def _cache() -> list[Row]:
         with tempfile.TemporaryFile(dir=folder):
             state, good = f"{folder} is writable", True
     except OSError:
-        state, good = f"{folder} is not writable: set NUMBA_CACHE_DIR, or kernels compile in every process", False
+        state, good = (
+            f"{folder} is not writable: set NUMBA_CACHE_DIR, or kernels compile in every process",
+            False,
+        )
     began = time.perf_counter()
-    from . import GradientDescent, Linear, Regression, Setting, Stop, simulate
+    from .dynamics.setting import Setting
+    from .dynamics.simulation import simulate
+    from .dynamics.stop import Stop
+    from .models.linear import Linear
+    from .optimizers.gradient import GradientDescent
+    from .problems.regression import Regression
 
     simulate(Setting(Regression([[1.0, 1.0]], [1.0]), Linear(), GradientDescent(0.1)), Stop(steps=1))
-    return [("kernel cache", state, good), ("first step", f"{time.perf_counter() - began:.2f} s", True)]
+    return [
+        ("kernel cache", state, good),
+        ("first step", f"{time.perf_counter() - began:.2f} s", True),
+    ]
 
 
 def _gpu() -> list[Row]:

@@ -23,13 +23,18 @@ _REGISTRY: dict[str, type] = {}
 @dataclass_transform(frozen_default=True, eq_default=False)
 def record(cls: T) -> T:
     """Make ``cls`` a frozen dataclass with equality, hash and dictionary form by content."""
-    made = dataclasses.dataclass(frozen=True, eq=False)(cls)
-    made.__hash__ = lambda self: int(content_hash(self)[:15], 16)  # type: ignore[assignment]
-    made.__eq__ = lambda self, other: (  # type: ignore[assignment]
-        type(self) is type(other) and content_hash(self) == content_hash(other)
-    )
+    made: Any = dataclasses.dataclass(frozen=True, eq=False)(cls)
+    made.__hash__, made.__eq__ = _hash, _equal
     _REGISTRY[cls.__name__] = made
     return made
+
+
+def _hash(self: Any) -> int:
+    return int(content_hash(self)[:15], 16)
+
+
+def _equal(self: Any, other: Any) -> bool:
+    return type(self) is type(other) and content_hash(self) == content_hash(other)
 
 
 def encode(value: Any, where: str = "value") -> Any:

@@ -55,7 +55,7 @@ class DualChart(Chart):
     def __init__(self, setting: Setting) -> None:
         form = setting.model.mirror_form(setting.optimizer, setting.theta0, {})
         self.potential, self.z0 = form
-        self.X, self.y = setting.problem.X, setting.problem.y  # type: ignore[attr-defined]
+        self.X, self.y = setting.problem.X, setting.problem.y
         self.rate = setting.model.mirror_rate
         self.setting = setting
 
@@ -87,7 +87,9 @@ def choose_chart(setting: Setting, wanted: str) -> Chart:
     if wanted in ("auto", "log"):
         has = hasattr(setting.model, "log_chart") and rates is not None and not flow.weight_decay
         theta = setting.theta0
-        chart = setting.model.log_chart(np.ravel(theta), rates) if has and not isinstance(theta, tuple) else None
+        chart = (
+            setting.model.log_chart(np.ravel(theta), rates) if has and not isinstance(theta, tuple) else None
+        )
         if chart is not None:
             return chart
         if wanted == "log":

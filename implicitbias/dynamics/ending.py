@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from .oracle import SettingOracle
@@ -29,7 +28,7 @@ def goal_met(setting: Setting, stop: Stop, flat: np.ndarray, oracle: SettingOrac
         if log_loss <= stop.log_loss:
             return f"the log-loss {log_loss:.6g} is at most {stop.log_loss:.6g}"
     if stop.margin is not None:
-        margin = float(np.min(setting.problem.margins(w)))  # type: ignore[attr-defined]
+        margin = float(np.min(setting.problem.margins(w)))
         if margin >= stop.margin:
             return f"the margin {margin:.6g} is at least {stop.margin:.6g}"
     if stop.gradient is not None:
@@ -44,15 +43,23 @@ def limit_ending(stop: Stop, limit: str) -> Ending:
     asked = f"{limit} = {getattr(stop, limit):g}"
     if stop.has_goal:
         goals = ", ".join(
-            f"{g} {getattr(stop, g):.3g}" for g in ("loss", "log_loss", "gradient", "margin")
+            f"{g} {getattr(stop, g):.3g}"
+            for g in ("loss", "log_loss", "gradient", "margin")
             if getattr(stop, g) is not None
         )
-        return "budget", f"{asked} was reached before the goal ({goals}): raise the limit or relax the goal"
+        return (
+            "budget",
+            f"{asked} was reached before the goal ({goals}): raise the limit or relax the goal",
+        )
     return "converged", f"{asked} was reached, as asked"
 
 
 def fixed_point_ending(
-    setting: Setting, stop: Stop, flat: np.ndarray, oracle: SettingOracle, amplification: float = 1.0
+    setting: Setting,
+    stop: Stop,
+    flat: np.ndarray,
+    oracle: SettingOracle,
+    amplification: float = 1.0,
 ) -> Ending:
     """θ no longer changes in floating point: at the least loss, at a saddle, or above either."""
     problem = setting.problem
@@ -66,7 +73,10 @@ def fixed_point_ending(
         below = stop.loss is not None and stop.loss < problem.least_loss
         below |= stop.log_loss is not None and problem.least_loss > np.exp(min(stop.log_loss, 700.0))
         if below:
-            return "floor", f"{reached} ({problem.least_loss:.3g}); the asked loss cannot be reached"
+            return (
+                "floor",
+                f"{reached} ({problem.least_loss:.3g}); the asked loss cannot be reached",
+            )
         return "converged", reached
     if _is_saddle(setting, flat, oracle):
         return "stalled", (
@@ -87,7 +97,9 @@ def _is_saddle(setting: Setting, flat: np.ndarray, oracle: SettingOracle) -> boo
     """
     gradient = oracle(flat)
     g_size = float(np.linalg.norm(setting.problem.gradient(setting.predictor(flat))))
-    if g_size == 0.0 or float(np.linalg.norm(gradient)) > 1e-10 * g_size * max(1.0, float(np.abs(flat).max())):
+    if g_size == 0.0 or float(np.linalg.norm(gradient)) > 1e-10 * g_size * max(
+        1.0, float(np.abs(flat).max())
+    ):
         return False
     if flat.size <= 600:
         from .charts import jacobian
@@ -125,5 +137,3 @@ def is_fixed(setting: Setting, now: np.ndarray, then: np.ndarray, amplification:
         return False
     w = setting.predictor(now)
     return setting.problem.is_least(float(setting.problem.loss(w)), w, amplification)
-
-

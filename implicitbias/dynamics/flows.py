@@ -73,7 +73,7 @@ class _Clock:
         return float(np.exp(s)) if s < 709.0 else np.inf
 
     def log_time(self, s: float) -> float:
-        """log t at s."""
+        """Log t at s."""
         if self.logarithmic:
             return s
         return float(np.log(s)) if s > 0 else -np.inf
@@ -112,7 +112,14 @@ class _Integration:
     """q, its clock readings, and what has been looked at and saved so far."""
 
     def __init__(
-        self, setting: Setting, stop: Stop, save: Save | None, chart: Chart, rtol: float, atol: Any, method: str
+        self,
+        setting: Setting,
+        stop: Stop,
+        save: Save | None,
+        chart: Chart,
+        rtol: float,
+        atol: Any,
+        method: str,
     ) -> None:
         self.setting, self.stop, self.save, self.chart = setting, stop, save, chart
         self.rtol, self.atol, self.method = rtol, atol, method
@@ -151,7 +158,9 @@ class _Integration:
         met = goal_met(self.setting, self.stop, flat, self.oracle)
         if met is not None:
             return "converged", prefix + met
-        if prefix and not np.any(self.chart.gradient(self.q, self.setting.problem.gradient(self.chart.predictor(self.q)))):
+        if prefix and not np.any(
+            self.chart.gradient(self.q, self.setting.problem.gradient(self.chart.predictor(self.q)))
+        ):
             return self._fixed()
         return None
 
@@ -241,16 +250,33 @@ class _Integration:
     def result(self, ending: Ending) -> FlowResult:
         """Everything a Run needs."""
         flat = self.flat
-        state = {"q": self.q.copy(), "theta": flat.copy(), "time": self.t, "log_time": self.log_t, "steps": self.steps}
+        state = {
+            "q": self.q.copy(),
+            "theta": flat.copy(),
+            "time": self.t,
+            "log_time": self.log_t,
+            "steps": self.steps,
+        }
         return FlowResult(
-            flat, state, self.steps, self.t, self.log_t, ending, self.recorder, self.chart, self.counters
+            flat,
+            state,
+            self.steps,
+            self.t,
+            self.log_t,
+            ending,
+            self.recorder,
+            self.chart,
+            self.counters,
         )
 
 
 def _take_step(solver: Any) -> str | None:
     """One step of the integrator; whatever goes wrong inside is a failed step, with its reason."""
     try:
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"), warnings.catch_warnings():
+        with (
+            np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")
             message: str | None = solver.step()
     except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:

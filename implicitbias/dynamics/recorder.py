@@ -61,7 +61,11 @@ class Recorder:
     def __init__(self, setting: Setting, save: Save | None, log_clock: bool) -> None:
         self.setting, self.save = setting, save
         self.clock = "log_time" if log_clock else "time"
-        self.names = [f if isinstance(f, str) else getattr(f, "__name__", "field") for f in save.fields] if save else []
+        self.names = (
+            [f if isinstance(f, str) else getattr(f, "__name__", "field") for f in save.fields]
+            if save
+            else []
+        )
         self.rows: deque[tuple[Any, ...]] = deque(maxlen=save.last if save else None)
 
     def add(self, flat: np.ndarray, time: float, log_time: float, steps: int) -> None:

@@ -33,9 +33,10 @@ class Run:
     accumulators : sums along the run that predictions need, by name.
     state : pass it to ``simulate(..., state=run.state)`` to go on.
     chart, polished : the coordinates that were integrated, and whether the end was polished.
+
     """
 
-    setting: Setting | None
+    setting: Any
     w: np.ndarray
     theta: Any
     loss: Any
@@ -86,7 +87,7 @@ class Run:
         except TypeError:
             setting = None
         theta = self.theta if isinstance(self.theta, tuple) else (self.theta,)
-        arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
+        arrays: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
         arrays |= {f"theta.{i}": np.asarray(block) for i, block in enumerate(theta)}
         arrays |= {f"history.{k}": v for k, v in self.history.items()}
         arrays |= {f"accumulators.{k}": v for k, v in self.accumulators.items()}
@@ -135,7 +136,11 @@ class Run:
             raise ValueError(f"history has no {field!r} (it has {have}): ask for it with save=Save(…)")
         clock = "log_time" if "log_time" in self.history else "time"
         return curve(
-            self.history[clock], self.history[field], ax=ax, xlabel=clock.replace("_", " "), ylabel=field
+            self.history[clock],
+            self.history[field],
+            ax=ax,
+            xlabel=clock.replace("_", " "),
+            ylabel=field,
         )
 
 
@@ -152,7 +157,9 @@ def least_margin(problem: Any, w: np.ndarray, norm: Any) -> Any:
         raise ValueError("margin is defined for Classification only")
     size = as_norm(norm).value
     least = np.min(problem.margins(w), axis=-1)
-    return float(least) / size(w) if np.ndim(least) == 0 else np.array([m / size(v) for m, v in zip(least, w)])
+    return (
+        float(least) / size(w) if np.ndim(least) == 0 else np.array([m / size(v) for m, v in zip(least, w)])
+    )
 
 
 def _axes(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:

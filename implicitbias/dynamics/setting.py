@@ -43,9 +43,10 @@ class Setting:
     >>> setting = Setting(Regression([[1.0, 2.0]], [1.0]), Linear(), GradientFlow())
     >>> Setting.from_dict(setting.to_dict()) == setting
     True
+
     """
 
-    problem: Problem
+    problem: Any
     model: Any
     optimizer: Any
     init: Any = None
@@ -62,9 +63,7 @@ class Setting:
         if isinstance(self.optimizer, type) or not (
             hasattr(self.optimizer, "velocity") or hasattr(self.optimizer, "update")
         ):
-            raise ValueError(
-                f"optimizer must be a Flow or have init and update, got {_name(self.optimizer)}"
-            )
+            raise ValueError(f"optimizer must be a Flow or have init and update, got {_name(self.optimizer)}")
         requires = getattr(self.optimizer, "requires", None)
         problem_found = requires(self.problem, self.model) if requires else None
         if problem_found:
@@ -95,7 +94,10 @@ class Setting:
         if len(arrays) != len(shapes):
             raise ValueError(f"init has {len(arrays)} block(s); expected {len(shapes)} {advice}")
         extra = {a.ndim - len(s) for a, s in zip(arrays, shapes)}
-        if any(a.shape[a.ndim - len(s) :] != s for a, s in zip(arrays, shapes)) or extra not in ({0}, {1}):
+        if any(a.shape[a.ndim - len(s) :] != s for a, s in zip(arrays, shapes)) or extra not in (
+            {0},
+            {1},
+        ):
             got = ", ".join(str(a.shape) for a in arrays)
             raise ValueError(f"init has shape {got}; expected {advice}")
         if extra == {1} and len({a.shape[0] for a in arrays}) != 1:
@@ -185,6 +187,7 @@ class Setting:
         ------
         TypeError
             naming the field, where it holds a user's own object or callable.
+
         """
         data: dict[str, Any] = encode(self, "setting")
         return data
@@ -211,5 +214,3 @@ def _wanted(layout: Layout) -> str:
     if layout.single:
         return f"shape {layout.shapes[0]}"
     return "blocks " + ", ".join(f"{n} {s}" for n, s in zip(layout.names, layout.shapes))
-
-

@@ -63,7 +63,10 @@ def run_steps(
             ending = loop.look("") or (
                 limit_ending(stop, "steps")
                 if stop.steps is not None
-                else ("budget", f"{FOREVER:,} steps were taken and the iterate still changes: give a Stop")
+                else (
+                    "budget",
+                    f"{FOREVER:,} steps were taken and the iterate still changes: give a Stop",
+                )
             )
         if ending is None and loop.k - then_k >= 256:
             # a cycle whose period divides the distance is not at rest: one more step tells
@@ -75,7 +78,14 @@ def run_steps(
     state = {"optimizer": loop.state, "k": loop.k, "time": loop.time, "theta": loop.flat.copy()}
     state["accumulators"] = loop.accumulators.sums.copy()
     return StepResult(
-        loop.flat, state, loop.k, loop.time, ending, recorder, loop.accumulators, loop.rule is not None
+        loop.flat,
+        state,
+        loop.k,
+        loop.time,
+        ending,
+        recorder,
+        loop.accumulators,
+        loop.rule is not None,
     )
 
 
@@ -83,7 +93,13 @@ class _Loop:
     """θ, the optimizer's state and the clock, advanced by whichever engine runs."""
 
     def __init__(
-        self, setting: Setting, stop: Stop, observe: Any, key: tuple[int, int], engine: str, resume: Any
+        self,
+        setting: Setting,
+        stop: Stop,
+        observe: Any,
+        key: tuple[int, int],
+        engine: str,
+        resume: Any,
     ) -> None:
         self.setting, self.stop = setting, stop
         self.optimizer = setting.optimizer
@@ -126,7 +142,7 @@ class _Loop:
         if engine == "numba" and not fits:
             raise ValueError(
                 f"no fused kernel for {type(self.optimizer).__name__} on {type(self.setting.model).__name__} "
-                f"with this {kind} and Stop; use engine=\"auto\""
+                f'with this {kind} and Stop; use engine="auto"'
             )
         return rule if fits else None
 
@@ -208,9 +224,9 @@ class _Loop:
         self.flat = self.flat.copy()
         betas = rule.momentum(self.k, sizes.size) if rule.momentum else np.zeros(sizes.size)
         done, reason = descend(
-            problem.X if regression else problem.Z,  # type: ignore[attr-defined]
-            problem.y,  # type: ignore[attr-defined]
-            0 if regression else 1 if problem.loss_name == "exp" else 2,  # type: ignore[attr-defined]
+            problem.X if regression else problem.Z,
+            problem.y,
+            0 if regression else 1 if problem.loss_name == "exp" else 2,
             self.setting.model.dynamics_code,
             float(getattr(self.setting.model, "power", 1.0)),
             rule.code, self.flat, memory, sizes, betas, float(rule.p), bool(rule.normalized), int(rule.batch),

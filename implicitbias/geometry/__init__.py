@@ -1,18 +1,11 @@
 """What an optimizer can prefer: potentials (mirror maps), norms and their duals."""
 
-from .bregman import DualSolution, bregman_projection
-from .norms import LpNorm, Norm, as_norm
-from .potentials import Euclidean, Hypentropy, Mahalanobis, PNorm, Potential
+from . import bregman, norms, potentials
+from .bregman import *
+from .norms import *
+from .potentials import *
 
-__all__ = [
-    "DualSolution",
-    "Euclidean",
-    "Hypentropy",
-    "LpNorm",
-    "Mahalanobis",
-    "Norm",
-    "PNorm",
-    "Potential",
-    "as_norm",
-    "bregman_projection",
-]
+__all__: list[str] = []
+__all__ += bregman.__all__
+__all__ += norms.__all__
+__all__ += potentials.__all__

@@ -22,7 +22,8 @@ EPS = float(np.finfo(float).eps)
 
 class DualSolution(NamedTuple):
     """The projection w, its dual point z = z₀ + Xᵀν, the multiplier ν and ‖Aw − b‖ relative to
-    ‖b‖ + ‖w‖ (A orthonormal rows spanning range(Xᵀ))."""
+    ‖b‖ + ‖w‖ (A orthonormal rows spanning range(Xᵀ)).
+    """
 
     w: np.ndarray
     z: np.ndarray
@@ -33,7 +34,8 @@ class DualSolution(NamedTuple):
 
 def row_space(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(A, b, R): orthonormal rows A (r, d) of range(Xᵀ) with {Aw = b} the least-squares solutions
-    of Xw = y, and R (n, r) that turns multipliers of Aw = b into multipliers of Xw = y."""
+    of Xw = y, and R (n, r) that turns multipliers of Aw = b into multipliers of Xw = y.
+    """
     U, s, Vt = np.linalg.svd(X, full_matrices=False)
     r = int(np.sum(s > EPS * max(X.shape) * s[0])) if s[0] > 0 else 0
     R = U[:, :r] / s[:r]
@@ -49,7 +51,7 @@ def bregman_projection(
     multiplier: np.ndarray | None = None,
     max_iterations: int = 200,
 ) -> DualSolution:
-    """argmin ψ(w) − ⟨z₀, w⟩ subject to Xw = y, by Newton's method on the dual.
+    """Argmin ψ(w) − ⟨z₀, w⟩ subject to Xw = y, by Newton's method on the dual.
 
     Parameters
     ----------
@@ -63,6 +65,7 @@ def bregman_projection(
     >>> from implicitbias.geometry import Euclidean
     >>> bregman_projection(Euclidean(), np.zeros(2), np.array([[1.0, 1.0]]), np.array([2.0])).w
     array([1., 1.])
+
     """
     A, b, R = row_space(X, y)
     iterations = 0

@@ -11,6 +11,7 @@ each accepting leading batch axes. Scalings of ψ do not change what is selected
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,8 @@ class Potential(ABC):
 
     def relaxations(self) -> list[tuple[Potential, float]]:
         """Easier potentials on the way to this one, each with the factor that carries its
-        multiplier to the next; the last is this potential itself."""
+        multiplier to the next; the last is this potential itself.
+        """
         return [(self, 1.0)]
 
 
@@ -88,7 +90,7 @@ class Mahalanobis(Potential):
     A fixed preconditioner P is M = P⁻¹.
     """
 
-    M: np.ndarray
+    M: Any
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "M", spd("M", self.M))
@@ -152,7 +154,7 @@ class Hypentropy(Potential):
     True
     """
 
-    log_c: float | np.ndarray
+    log_c: Any
 
     def __post_init__(self) -> None:
         log_c = real_array("log_c", self.log_c)

@@ -27,8 +27,30 @@ FLUSH = 16
 
 @njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
 def descend(  # type: ignore[no-untyped-def]
-    X, y, loss, model, power, rule, theta, memory, etas, betas, p, normalized, batch, cumulative,
-    key0, key1, k0, decay, goal_loss, goal_gradient, goal_margin, period, track, logs,
+    X,
+    y,
+    loss,
+    model,
+    power,
+    rule,
+    theta,
+    memory,
+    etas,
+    betas,
+    p,
+    normalized,
+    batch,
+    cumulative,
+    key0,
+    key1,
+    k0,
+    decay,
+    goal_loss,
+    goal_gradient,
+    goal_margin,
+    period,
+    track,
+    logs,
 ):
     """Advance ``theta`` and ``memory`` in place by up to len(etas) steps; (steps done, reason).
 

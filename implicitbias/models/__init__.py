@@ -1,20 +1,13 @@
 """How the predictor is parametrised: w(θ), its pullback, its starts and what it conserves."""
 
-from .base import Balanced, Chart, Layout, Model, layout_of
-from .diagonal import Diagonal, Hadamard, PowerPropagation
-from .linear import Linear
-from .matrix import DeepLinear, MatrixFactorization
+from . import base, diagonal, linear, matrix
+from .base import *
+from .diagonal import *
+from .linear import *
+from .matrix import *
 
-__all__ = [
-    "Balanced",
-    "Chart",
-    "DeepLinear",
-    "Diagonal",
-    "Hadamard",
-    "Layout",
-    "Linear",
-    "MatrixFactorization",
-    "Model",
-    "PowerPropagation",
-    "layout_of",
-]
+__all__: list[str] = []
+__all__ += base.__all__
+__all__ += diagonal.__all__
+__all__ += linear.__all__
+__all__ += matrix.__all__

@@ -131,9 +131,7 @@ class Model(ABC):
     def pullback(self, theta: Theta, g: np.ndarray) -> Theta:
         """(∂w/∂θ)ᵀg."""
 
-    def balanced(
-        self, problem: Problem, scale: float, rng: Any = None, signs: Any = None
-    ) -> Theta:
+    def balanced(self, problem: Problem, scale: float, rng: Any = None, signs: Any = None) -> Theta:
         """The standard start at this scale."""
         raise ValueError(f"{type(self).__name__} has no balanced start: give init as an array")
 

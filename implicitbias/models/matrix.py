@@ -13,7 +13,7 @@ from .base import Model
 if TYPE_CHECKING:
     from ..problems import Problem
 
-__all__ = ["DeepLinear", "MatrixFactorization", "orthonormal"]
+__all__ = ["DeepLinear", "MatrixFactorization"]
 
 
 @record

@@ -1,31 +1,19 @@
 """How parameters move: flows and steps, one file per family."""
 
-from .base import Decay, Flow, KernelRule, Optimizer, Step, step_sizes
-from .gradient import GradientDescent, GradientFlow
-from .mirror import MirrorDescent
-from .momentum import HeavyBall, Nesterov
-from .preconditioned import PreconditionedFlow, PreconditionedGradientDescent
-from .steepest import CoordinateDescent, NormalizedGradientDescent, SignDescent, SteepestDescent
-from .stochastic import SGD, RandomizedKaczmarz
+from . import base, gradient, mirror, momentum, preconditioned, steepest, stochastic
+from .base import *
+from .gradient import *
+from .mirror import *
+from .momentum import *
+from .preconditioned import *
+from .steepest import *
+from .stochastic import *
 
-__all__ = [
-    "SGD",
-    "CoordinateDescent",
-    "Decay",
-    "Flow",
-    "GradientDescent",
-    "GradientFlow",
-    "HeavyBall",
-    "KernelRule",
-    "MirrorDescent",
-    "Nesterov",
-    "NormalizedGradientDescent",
-    "Optimizer",
-    "PreconditionedFlow",
-    "PreconditionedGradientDescent",
-    "RandomizedKaczmarz",
-    "SignDescent",
-    "SteepestDescent",
-    "Step",
-    "step_sizes",
-]
+__all__: list[str] = []
+__all__ += base.__all__
+__all__ += gradient.__all__
+__all__ += mirror.__all__
+__all__ += momentum.__all__
+__all__ += preconditioned.__all__
+__all__ += steepest.__all__
+__all__ += stochastic.__all__

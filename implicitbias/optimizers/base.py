@@ -140,9 +140,7 @@ class Step(Optimizer):
         return ()
 
     @abstractmethod
-    def update(
-        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
-    ) -> tuple[np.ndarray, State]:
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         """(θ_{k+1}, state) from (θ_k, state)."""
 
     def size(self, k: int) -> float:
@@ -161,6 +159,7 @@ def step_sizes(optimizer: Any, k0: int, count: int) -> np.ndarray:
     ------
     ValueError
         naming k, when a callable returns something that is not a finite number > 0.
+
     """
     step = getattr(optimizer, "step", 1.0)
     if isinstance(step, Decay):

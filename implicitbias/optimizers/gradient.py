@@ -66,9 +66,7 @@ class GradientDescent(Step):
 
     step: Any
 
-    def update(
-        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
-    ) -> tuple[np.ndarray, State]:
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         return theta - self.size(k) * oracle(theta), state
 
     @property

@@ -47,9 +47,7 @@ class MirrorDescent(Step):
     def init(self, theta: np.ndarray) -> State:
         return self.mirror.gradient(theta)
 
-    def update(
-        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
-    ) -> tuple[np.ndarray, State]:
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         z = state - self.size(k) * oracle(theta)
         return self.mirror.inverse_gradient(z), z
 

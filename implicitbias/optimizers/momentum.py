@@ -40,9 +40,7 @@ class HeavyBall(Step):
     def init(self, theta: np.ndarray) -> State:
         return np.zeros_like(theta)
 
-    def update(
-        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
-    ) -> tuple[np.ndarray, State]:
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         v = self.momentum * state - self.size(k) * oracle(theta)
         return theta + v, v
 
@@ -81,9 +79,7 @@ class Nesterov(Step):
         k = np.arange(k0, k0 + count)
         return k / (k + 3.0) if self.momentum is None else np.full(count, self.momentum)
 
-    def update(
-        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
-    ) -> tuple[np.ndarray, State]:
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         q = theta + self.beta(k, 1)[0] * (theta - state)
         return q - self.size(k) * oracle(q), theta
 

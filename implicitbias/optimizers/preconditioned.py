@@ -29,7 +29,8 @@ def _potential(P: Any, weight_decay: float) -> Potential | None:
 @record
 class PreconditionedFlow(Flow):
     """θ̇ = −P ∇L(θ), P a positive diagonal (P,), a symmetric positive definite matrix, or a callable
-    of θ returning either."""
+    of θ returning either.
+    """
 
     P: Any
 
@@ -64,9 +65,7 @@ class PreconditionedGradientDescent(Step):
         if not callable(self.P):
             object.__setattr__(self, "P", spd("P", self.P))
 
-    def update(
-        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
-    ) -> tuple[np.ndarray, State]:
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         return theta - self.size(k) * _apply(self.P, theta, oracle(theta)), state
 
     @property

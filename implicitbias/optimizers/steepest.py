@@ -43,9 +43,7 @@ class SteepestDescent(Step):
         super().__post_init__()
         object.__setattr__(self, "norm", as_norm(self.norm))
 
-    def update(
-        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
-    ) -> tuple[np.ndarray, State]:
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         if self.normalized:
             s = self.norm.direction(_gradient(self, oracle, theta))
             return theta - self.size(k) * s, state
@@ -67,9 +65,7 @@ class NormalizedGradientDescent(Step):
 
     step: Any
 
-    def update(
-        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
-    ) -> tuple[np.ndarray, State]:
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         g = _gradient(self, oracle, theta)
         return theta - self.size(k) * LpNorm(2.0).direction(g), state
 
@@ -104,9 +100,7 @@ class SignDescent(Step):
     def init(self, theta: np.ndarray) -> State:
         return np.zeros_like(theta) if self.momentum else ()
 
-    def update(
-        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
-    ) -> tuple[np.ndarray, State]:
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         if not self.momentum:
             return theta - self.size(k) * np.sign(_gradient(self, oracle, theta)), state
         m = self.momentum * state + oracle(theta)
@@ -122,9 +116,7 @@ class CoordinateDescent(Step):
 
     step: Any
 
-    def update(
-        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
-    ) -> tuple[np.ndarray, State]:
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         g = _gradient(self, oracle, theta)
         return theta - self.size(k) * LpNorm(1.0).direction(g), state
 

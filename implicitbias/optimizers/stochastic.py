@@ -33,9 +33,7 @@ class SGD(Step):
             raise ValueError(f"batch must be an integer ≥ 1, got {self.batch}")
         object.__setattr__(self, "batch", int(self.batch))
 
-    def update(
-        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
-    ) -> tuple[np.ndarray, State]:
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         return theta - self.size(k) * oracle.sample(theta, self.batch), state
 
     @property
@@ -77,9 +75,7 @@ class RandomizedKaczmarz(Step):
             return f"RandomizedKaczmarz moves w itself: use Linear(), not {type(model).__name__}"
         return None
 
-    def update(
-        self, oracle: Oracle, state: State, theta: np.ndarray, k: int
-    ) -> tuple[np.ndarray, State]:
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         X, y = oracle.problem.X, oracle.problem.y
         i = oracle.row(self.row_weights(oracle.problem))
         return theta - X[i] * ((X[i] @ theta - y[i]) / (X[i] @ X[i])), state

@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["STYLE", "COLUMN", "PAGE", "bound", "coordinates", "curve", "theory_over_simulation"]
+__all__ = [
+    "COLUMN",
+    "PAGE",
+    "STYLE",
+    "bound",
+    "coordinates",
+    "curve",
+    "legend",
+    "relabel",
+    "theory_over_simulation",
+]
 
 STYLE = str(Path(__file__).with_name("implicitbias.mplstyle"))
 """Path of the package's style sheet, for ``matplotlib.style.context``."""
@@ -33,6 +43,18 @@ def _scales(ax: Any, x: np.ndarray, y: np.ndarray, log: str) -> None:
         ax.set_yscale("log")
 
 
+def legend(ax: Any) -> None:
+    """A legend above the axes, where it hides nothing."""
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, borderaxespad=0.2, columnspacing=1.2)
+
+
+def relabel(ax: Any, **names: str) -> None:
+    """Give artists other names in the legend: ``relabel(ax, theory="least norm")``."""
+    for artist in ax.get_lines():
+        artist.set_label(names.get(artist.get_label(), artist.get_label()))
+    legend(ax)
+
+
 def curve(
     x: np.ndarray, y: np.ndarray, ax: Any = None, *, label: str | None = None, xlabel: str = "", ylabel: str = "",
     log: str = "y", **style: Any,
@@ -48,12 +70,14 @@ def curve(
 
 def theory_over_simulation(
     x: np.ndarray, simulation: np.ndarray, theory: np.ndarray, ax: Any = None, *, xlabel: str = "",
-    ylabel: str = "", log: str = "", control: np.ndarray | None = None, legend: bool = True,
+    ylabel: str = "", log: str = "", control: np.ndarray | None = None, show_legend: bool = True,
 ) -> list[Any]:  # fmt: skip
     """Simulation solid, theory dashed over it, and the control (if any) thin; (m,) or (m, k) over x (m,)."""
     ax = _axes(ax)
     artists = []
-    rows = [(simulation, "simulation", {"color": SIMULATION, "lw": 1.8, "alpha": 0.8})]
+    rows: list[tuple[np.ndarray, str, dict[str, Any]]] = [
+        (simulation, "simulation", {"color": SIMULATION, "lw": 1.8, "alpha": 0.8})
+    ]
     if control is not None:
         rows.append((control, "control", {"color": CONTROL, "lw": 0.8}))
     rows.append((theory, "theory", {"color": THEORY, "lw": 0.9, "ls": (0, (4, 3))}))
@@ -61,8 +85,8 @@ def theory_over_simulation(
         lines = curve(x, values, ax, xlabel=xlabel, ylabel=ylabel, log=log, **style)
         lines[0].set_label(name)
         artists += lines
-    if legend:
-        ax.legend()
+    if show_legend:
+        legend(ax)
     return artists
 
 
@@ -79,7 +103,7 @@ def coordinates(
     artists += ax.plot(j, np.ravel(theory), "o", mfc="none", color=THEORY, ms=7, mew=0.8, label="theory")
     artists += ax.plot(j, np.ravel(simulation), "o", color=SIMULATION, ms=3.5, label="simulation")
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.legend()
+    legend(ax)
     return artists
 
 
@@ -92,6 +116,16 @@ def bound(
     lines = curve(x, lhs, ax, label=names[0], color=SIMULATION, log=log, xlabel=xlabel, ylabel=ylabel)
     lines += curve(x, rhs, ax, label=names[1], color=THEORY, ls="--", log=log, xlabel=xlabel, ylabel=ylabel)
     if control is not None:
-        lines += curve(x, control, ax, label="control", color=CONTROL, lw=0.8, log=log, xlabel=xlabel, ylabel=ylabel)
-    ax.legend()
+        lines += curve(
+            x,
+            control,
+            ax,
+            label="control",
+            color=CONTROL,
+            lw=0.8,
+            log=log,
+            xlabel=xlabel,
+            ylabel=ylabel,
+        )
+    legend(ax)
     return lines

@@ -22,6 +22,7 @@ class Problem(ABC):
     For developers: implement ``w_shape``, ``n``, ``loss``, ``gradient`` and, if stochastic methods
     should run, ``sample_gradient``. ``loss`` and ``gradient`` accept leading batch axes and
     complex w (a flow's Jacobian is taken by a complex step); ``least_loss`` is inf L.
+
     """
 
     @property
@@ -64,7 +65,7 @@ class Problem(ABC):
         return bool(loss <= self.least_loss * (1 + 1e3 * EPS) + noise)
 
     def log_loss(self, w: np.ndarray) -> np.ndarray:
-        """log L(w), which losses that vanish exponentially keep from underflowing."""
+        """Log L(w), which losses that vanish exponentially keep from underflowing."""
         with np.errstate(divide="ignore"):
             return np.log(self.loss(w))
 

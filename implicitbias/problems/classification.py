@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -35,10 +36,11 @@ class Classification(Problem):
     >>> problem = Classification([[1.0, 0.0], [0.0, 2.0]], [1, 0])
     >>> problem.Z.tolist(), float(problem.margins(np.array([1.0, -1.0])).min())
     ([[1.0, 0.0], [-0.0, -2.0]], 1.0)
+
     """
 
-    X: np.ndarray
-    y: np.ndarray
+    X: Any
+    y: Any
     loss_name: str
 
     def __init__(self, X: object, y: object, loss: str = "exp") -> None:
@@ -126,6 +128,6 @@ def _softplus(m: np.ndarray) -> np.ndarray:
 
 
 def _log_sum_exp(a: np.ndarray) -> np.ndarray:
-    """log Σ e^{a_i} over the last axis."""
+    """Log Σ e^{a_i} over the last axis."""
     top = np.max(np.real(a), axis=-1, keepdims=True)
     return np.log(np.sum(np.exp(a - top), axis=-1)) + top[..., 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -24,10 +25,11 @@ class MatrixRegression(Problem):
     >>> problem = MatrixRegression.whitened([[3.0, 0.0], [0.0, 1.0]])
     >>> float(problem.loss(np.zeros((2, 2))))
     5.0
+
     """
 
-    X: np.ndarray
-    Y: np.ndarray
+    X: Any
+    Y: Any
     samples: int | None = None
     """The divisor n of the loss; None: the number of rows."""
 
@@ -86,7 +88,7 @@ class MatrixRegression(Problem):
         return (X @ w.T - self.Y[rows]).T @ X / len(rows)
 
     @cached_property
-    def least_loss(self) -> float:  # type: ignore[override]
+    def least_loss(self) -> float:
         """min_W L(W) over all matrices (a narrower model may not reach it)."""
         W = np.linalg.lstsq(self.X, self.Y, rcond=None)[0].T
         loss = float(self.loss(W))
@@ -111,10 +113,11 @@ class MatrixCompletion(Problem):
     >>> problem = MatrixCompletion([[np.nan, 1.0], [1.0, 0.0]], [[False, True], [True, True]])
     >>> float(problem.loss(np.zeros((2, 2))))
     1.0
+
     """
 
-    values: np.ndarray
-    mask: np.ndarray
+    values: Any
+    mask: Any
 
     def __post_init__(self) -> None:
         mask = np.array(self.mask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -32,10 +33,11 @@ class Regression(Problem):
     >>> problem = Regression([[1, 1]], [2])
     >>> float(problem.loss(np.zeros(2))), problem.least_loss
     (2.0, 0.0)
+
     """
 
-    X: np.ndarray
-    y: np.ndarray
+    X: Any
+    y: Any
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "X", real_array("X", self.X, (None, None)))
@@ -67,7 +69,7 @@ class Regression(Problem):
         return w
 
     @cached_property
-    def least_loss(self) -> float:  # type: ignore[override]
+    def least_loss(self) -> float:
         """min_w L(w), zero when the residual of X⁺y is rounding."""
         w = self.least_squares
         loss = float(self.loss(w))

@@ -1,28 +1,15 @@
 """What theory says is selected: programs and their certificates, rules, predictions."""
 
-from .prediction import Comparison, NoPrediction, Prediction, closed_form, compare, predict
-from .programs import BregmanProjection, Certificate, MaxMargin, MaxMarginSolution, Program, certify, max_margin
-from .riccati import RiccatiSolution
-from .rule import Hypothesis, Rule
-from .rules import RULES, mirror_form
+from . import prediction, programs, riccati, rule, rules
+from .prediction import *
+from .programs import *
+from .riccati import *
+from .rule import *
+from .rules import *
 
-__all__ = [
-    "RULES",
-    "BregmanProjection",
-    "Certificate",
-    "Comparison",
-    "Hypothesis",
-    "MaxMargin",
-    "MaxMarginSolution",
-    "NoPrediction",
-    "Prediction",
-    "Program",
-    "RiccatiSolution",
-    "Rule",
-    "certify",
-    "closed_form",
-    "compare",
-    "max_margin",
-    "mirror_form",
-    "predict",
-]
+__all__: list[str] = []
+__all__ += prediction.__all__
+__all__ += programs.__all__
+__all__ += riccati.__all__
+__all__ += rule.__all__
+__all__ += rules.__all__

@@ -18,10 +18,15 @@ __all__ = ["Comparison", "NoPrediction", "Prediction", "closed_form", "compare",
 class NoPrediction(ValueError):
     """No rule applies. ``candidates`` maps each rule's name to the first hypothesis it missed."""
 
-    def __init__(self, message: str, candidates: dict[str, str] | None = None, certificate: Any = None) -> None:
+    def __init__(
+        self, message: str, candidates: dict[str, str] | None = None, certificate: Any = None
+    ) -> None:
         self.candidates = candidates or {}
         self.certificate = certificate
-        lines = [message, *(f"  {name}: needs that {text}" for name, text in self.candidates.items())]
+        lines = [
+            message,
+            *(f"  {name}: needs that {text}" for name, text in self.candidates.items()),
+        ]
         super().__init__("\n".join(lines))
 
 
@@ -69,7 +74,9 @@ class Prediction:
     def at(self, t: Any = None, *, log_time: Any = None) -> np.ndarray:
         """The curve at time t (an array adds a leading axis; inf allowed), or at log t."""
         if not self.is_curve:
-            raise ValueError(f"the rule {self.rule.name!r} predicts a limit, not a curve: use .w or .direction")
+            raise ValueError(
+                f"the rule {self.rule.name!r} predicts a limit, not a curve: use .w or .direction"
+            )
         w: np.ndarray = self.value(t) if log_time is None else self.value(log_time=log_time)
         return w
 
@@ -91,6 +98,7 @@ def predict(setting: Any, run: Any = None) -> Prediction:
     >>> from implicitbias import GradientDescent, Linear, Regression, Setting
     >>> predict(Setting(Regression([[1.0, 1.0]], [2.0]), Linear(), GradientDescent(0.1))).w
     array([1., 1.])
+
     """
     from .rules import RULES
 
@@ -126,7 +134,9 @@ def _assumed(rule: Rule, setting: Any, run: Any) -> tuple[str, ...]:
 
 def _summary(setting: Any) -> str:
     parts = (setting.problem, setting.model, setting.optimizer)
-    return "no rule applies to " + ", ".join(type(p).__name__ for p in parts) + "; the rules and what they miss:"
+    return (
+        "no rule applies to " + ", ".join(type(p).__name__ for p in parts) + "; the rules and what they miss:"
+    )
 
 
 def closed_form(setting: Any) -> Callable[..., np.ndarray]:
@@ -138,6 +148,7 @@ def closed_form(setting: Any) -> Callable[..., np.ndarray]:
     ------
     NoPrediction
         when no rule gives a curve for the setting.
+
     """
     from .rules import RULES
 
@@ -168,6 +179,7 @@ class Comparison(NamedTuple):
 
 def compare(run: Any, pred: Prediction) -> Comparison:
     """How far a run ended from a prediction, and how good its end is for the predicted program."""
+    pairs: list[tuple[Any, Any]]
     if pred.is_curve:
         pairs = _along(run, pred)
     elif pred.direction is not None:
@@ -181,7 +193,7 @@ def compare(run: Any, pred: Prediction) -> Comparison:
     return Comparison(max(distances), max(d / s for d, s in zip(distances, sizes)), certificate)
 
 
-def _along(run: Any, pred: Prediction) -> list[tuple[np.ndarray, np.ndarray]]:
+def _along(run: Any, pred: Prediction) -> list[tuple[Any, Any]]:
     clock = "log_time" if "log_time" in run.history else "time"
     if "w" not in run.history:
         return [(run.w, pred.at(log_time=run.log_time) if clock == "log_time" else pred.at(run.time))]

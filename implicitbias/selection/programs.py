@@ -16,7 +16,16 @@ from ..geometry import LpNorm, PNorm, Potential, as_norm, bregman_projection
 from ..geometry.bregman import row_space
 from ..records import record
 
-__all__ = ["BregmanProjection", "Certificate", "MaxMargin", "MaxMarginSolution", "NotSeparable", "Program", "certify", "max_margin"]
+__all__ = [
+    "BregmanProjection",
+    "Certificate",
+    "MaxMargin",
+    "MaxMarginSolution",
+    "NotSeparable",
+    "Program",
+    "certify",
+    "max_margin",
+]
 
 EPS = float(np.finfo(float).eps)
 
@@ -77,7 +86,7 @@ class BregmanProjection(Program):
         return float(self.potential.value(w) - self.z0 @ w)
 
     @cached_property
-    def solution(self) -> np.ndarray:  # type: ignore[override]
+    def solution(self) -> np.ndarray:
         return bregman_projection(self.potential, self.z0, self.X, self.y).w
 
     def certify(self, w: np.ndarray) -> Certificate:
@@ -175,6 +184,7 @@ def separating_direction(Z: np.ndarray) -> np.ndarray:
     ------
     NotSeparable
         with its certificate, when the largest least margin is not positive.
+
     """
     from scipy.optimize import linprog
 
@@ -184,7 +194,7 @@ def separating_direction(Z: np.ndarray) -> np.ndarray:
         np.append(np.zeros(d), -1.0),
         A_ub=np.hstack([-Z / scale, np.ones((n, 1))]),
         b_ub=np.zeros(n),
-        bounds=[(-1, 1)] * d + [(None, None)],
+        bounds=[*[(-1.0, 1.0)] * d, (-np.inf, np.inf)],
         method="highs",
     )
     if -result.fun > 1e-9:
@@ -200,12 +210,13 @@ def _linear_program(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
     from scipy.optimize import linprog
 
     n, d = Z.shape
+    bounds: list[tuple[float, float]]
     if p == np.inf:  # min t : Zw ≥ 1, −t ≤ w ≤ t
         box = np.vstack([np.hstack([np.eye(d), -np.ones((d, 1))]), np.hstack([-np.eye(d), -np.ones((d, 1))])])
         A = np.vstack([np.hstack([-Z, np.zeros((n, 1))]), box])
-        cost, bounds = np.append(np.zeros(d), 1.0), [(None, None)] * (d + 1)
+        cost, bounds = np.append(np.zeros(d), 1.0), [(-np.inf, np.inf)] * (d + 1)
     else:  # min Σ a + b : Z(a − b) ≥ 1, a, b ≥ 0
-        A, cost, bounds = np.hstack([-Z, Z]), np.ones(2 * d), [(0, None)] * (2 * d)
+        A, cost, bounds = np.hstack([-Z, Z]), np.ones(2 * d), [(0.0, np.inf)] * (2 * d)
     b = np.concatenate([-np.ones(n), np.zeros(len(A) - n)])
     result = linprog(cost, A_ub=A, b_ub=b, bounds=bounds, method="highs")
     w = result.x[:d] if p == np.inf else result.x[:d] - result.x[d:]
@@ -269,6 +280,7 @@ def max_margin(problem: Any, norm: Any = 2) -> MaxMarginSolution:
     >>> from implicitbias import Classification
     >>> max_margin(Classification([[1.0, 0.0], [0.0, -2.0]], [1, -1])).w.tolist()
     [1.0, 0.5]
+
     """
     from .prediction import NoPrediction
 

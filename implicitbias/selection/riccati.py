@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["RiccatiSolution", "imbalance"]
+__all__ = ["RiccatiSolution"]
 
 EPS = float(np.finfo(float).eps)
 
@@ -38,6 +38,7 @@ class RiccatiSolution:
     theta0 : (W₁ (h, d_in), W₂ (d_out, h)); where it is not λ-balanced, λ is the mean of diag D and the
         curve is not the flow's.
     T : (d_out, d_in) the target.
+
     """
 
     def __init__(self, theta0: tuple[np.ndarray, np.ndarray], T: np.ndarray) -> None:
@@ -46,9 +47,7 @@ class RiccatiSolution:
         self.lam, _ = imbalance((W1, W2))
         self.Q0 = np.vstack([W1.T, W2])
         k = T.shape[0]
-        self.F = np.block(
-            [[-self.lam / 2 * np.eye(self.d_in), T.T], [T, self.lam / 2 * np.eye(k)]]
-        )
+        self.F = np.block([[-self.lam / 2 * np.eye(self.d_in), T.T], [T, self.lam / 2 * np.eye(k)]])
         self.f, self.O = np.linalg.eigh(self.F)
 
     def __call__(self, t: Any) -> np.ndarray:

@@ -18,7 +18,7 @@ class Hypothesis:
     """
 
     text: str
-    test: Callable[[Any], bool]
+    test: Callable[[Any], Any]
     of: str = "setting"
 
     def __post_init__(self) -> None:

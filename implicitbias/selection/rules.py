@@ -24,7 +24,7 @@ from .programs import BregmanProjection, MaxMargin, NotSeparable, separating_dir
 from .riccati import RiccatiSolution, imbalance
 from .rule import Hypothesis, Rule
 
-__all__ = ["RULES", "MarginCurve", "max_margin_flow", "mirror_form", "riccati"]
+__all__ = ["RULES", "MarginCurve", "mirror_form"]
 
 
 # -- regression: one rule, (ψ, z₀) ---------------------------------------------------------------
@@ -37,6 +37,7 @@ def mirror_form(setting: Any, run: Any = None) -> tuple[Potential, np.ndarray]:
     ------
     ValueError
         where the model has no such form.
+
     """
     accumulators = {} if run is None else run.accumulators
     form = setting.model.mirror_form(setting.optimizer, setting.theta0, accumulators)
@@ -47,7 +48,7 @@ def mirror_form(setting: Any, run: Any = None) -> tuple[Potential, np.ndarray]:
 
 
 def mirror_projection(setting: Any, run: Any = None) -> BregmanProjection:
-    """argmin ψ(w) − ⟨z₀, w⟩ subject to Xw = y."""
+    """Argmin ψ(w) − ⟨z₀, w⟩ subject to Xw = y."""
     potential, z0 = mirror_form(setting, run)
     return BregmanProjection(potential, np.asarray(z0, dtype=float), setting.problem.X, setting.problem.y)
 
@@ -92,8 +93,10 @@ hypentropy_flow = Rule(
         SQUARE_LOSS,
         Hypothesis(
             "the model is Diagonal(2) or Hadamard() with a start on which it has a potential",
-            lambda s: isinstance(s.model, Diagonal | Hadamard)
-            and s.model.mirror_form(s.optimizer, s.theta0, {}) is not None,
+            lambda s: (
+                isinstance(s.model, Diagonal | Hadamard)
+                and s.model.mirror_form(s.optimizer, s.theta0, {}) is not None
+            ),
         ),
         Hypothesis("the optimizer is the gradient flow", _is(GradientFlow, "optimizer")),
         Hypothesis(
@@ -112,7 +115,10 @@ hypentropy_steps = Rule(
     hypotheses=(
         SQUARE_LOSS,
         hypentropy_flow.hypotheses[1],
-        Hypothesis("each step is a plain (stochastic) gradient step", _is(GradientDescent | SGD, "optimizer")),
+        Hypothesis(
+            "each step is a plain (stochastic) gradient step",
+            _is(GradientDescent | SGD, "optimizer"),
+        ),
         NO_DECAY,
         CONSISTENT,
         CONVERGED,
@@ -186,8 +192,10 @@ max_margin_rule = Rule(
         LINEAR,
         Hypothesis(
             "the optimizer is the gradient flow, or gradient descent with a constant step",
-            lambda s: isinstance(s.optimizer, GradientFlow)
-            or (isinstance(s.optimizer, GradientDescent) and not callable(s.optimizer.step)),
+            lambda s: (
+                isinstance(s.optimizer, GradientFlow)
+                or (isinstance(s.optimizer, GradientDescent) and not callable(s.optimizer.step))
+            ),
         ),
         NO_DECAY,
         SEPARABLE,
@@ -219,11 +227,16 @@ steepest_margin_rule = Rule(
     hypotheses=(
         CLASSIFICATION,
         LINEAR,
-        Hypothesis("steps are normalised steepest descent in an ℓp norm", lambda s: steepest_norm(s.optimizer) is not None),
+        Hypothesis(
+            "steps are normalised steepest descent in an ℓp norm",
+            lambda s: steepest_norm(s.optimizer) is not None,
+        ),
         Hypothesis(
             "step sizes tend to zero and do not sum up: Decay(step, power) with 0 < power ≤ 1",
-            lambda s: not isinstance(s.optimizer.step, Decay) and callable(s.optimizer.step)
-            or 0 < s.optimizer.step.power <= 1,
+            lambda s: (
+                (not isinstance(s.optimizer.step, Decay) and callable(s.optimizer.step))
+                or 0 < s.optimizer.step.power <= 1
+            ),
         ),
         NO_DECAY,
         SEPARABLE,
@@ -254,8 +267,11 @@ riccati_rule = Rule(
         ),
         Hypothesis(
             "the optimizer is the gradient flow with one rate",
-            lambda s: isinstance(s.optimizer, GradientFlow) and np.ptp(s.optimizer.block_rates(s.layout)) == 0
-            and s.optimizer.block_rates(s.layout)[0] == 1,
+            lambda s: (
+                isinstance(s.optimizer, GradientFlow)
+                and np.ptp(s.optimizer.block_rates(s.layout)) == 0
+                and s.optimizer.block_rates(s.layout)[0] == 1
+            ),
         ),
         NO_DECAY,
         Hypothesis("the start is λ-balanced: W₂ᵀW₂ − W₁W₁ᵀ = λI", lambda s: imbalance(s.theta0)[1] <= 1e-12),
@@ -271,4 +287,3 @@ RULES: list[Rule] = [
     steepest_margin_rule,
     riccati_rule,
 ]
-

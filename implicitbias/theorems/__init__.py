@@ -1,23 +1,15 @@
 """The executable catalogue: one module per family, one small declaration per theorem."""
 
-from .base import Control, Evidence, Sample, Theorem
-from .catalogue import FAMILIES, THEOREMS, find
-from .cite import cite
-from .pages import page, theory_folder
-from .verify import Report, Result, verify
+from . import base, catalogue, citation, pages, verification
+from .base import *
+from .catalogue import *
+from .citation import *
+from .pages import *
+from .verification import *
 
-__all__ = [
-    "FAMILIES",
-    "THEOREMS",
-    "Control",
-    "Evidence",
-    "Report",
-    "Result",
-    "Sample",
-    "Theorem",
-    "cite",
-    "find",
-    "page",
-    "theory_folder",
-    "verify",
-]
+__all__: list[str] = []
+__all__ += base.__all__
+__all__ += catalogue.__all__
+__all__ += citation.__all__
+__all__ += pages.__all__
+__all__ += verification.__all__

@@ -1,5 +1,6 @@
 """A theorem is three maps: draw settings, run them, measure the runs. Its control changes the
-settings, goes through the same maps, and must fail."""
+settings, goes through the same maps, and must fail.
+"""
 
 from __future__ import annotations
 
@@ -98,6 +99,7 @@ class Theorem:
     conditions : further conditions of the draw, as Hypothesis objects; named on the page.
     instances : how many instances ``verify`` draws unless told otherwise.
     figure : (claim, control, ax) ↦ artists, from a Sample of each.
+
     """
 
     id: str

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from . import classification, deep, design, diagonal, linear, matrix
 from .base import Theorem
 
-__all__ = ["FAMILIES", "THEOREMS", "find", "select"]
+__all__ = ["FAMILIES", "THEOREMS"]
 
 FAMILIES = ("linear", "diagonal", "deep", "matrix", "classification", "design")
 _MODULES = (linear, diagonal, deep, matrix, classification, design)
@@ -25,6 +25,7 @@ def find(id: str) -> Theorem:
     ------
     KeyError
         naming the nearest ids, when there is none.
+
     """
     if id not in THEOREMS:
         near = get_close_matches(id, THEOREMS, n=3, cutoff=0.3)

@@ -84,7 +84,7 @@ sign_descent_margin = Theorem(
         Hypothesis("the norm is ℓ∞", lambda s: isinstance(s.optimizer, SignDescent)),
         Hypothesis("the start is zero", lambda s: not np.any(s.w0)),
     ),
-    run={"stop": Stop(steps=100_000), "save": Save(at=np.unique(np.geomspace(1, 100_000, 60).astype(int)), fields=("w",))},
+    run={"stop": Stop(steps=100_000), "save": Save(log=12, fields=("w",))},
     bound=1.0, figure=figures.margin_gap,
     conditions=(Hypothesis("the ℓ2 solution has at most 80 % of the largest ℓ∞ margin", lambda s: _share(s) <= 0.8),),
     control=Control("normalised gradient descent: the ℓ2 margin instead", above=1.2,

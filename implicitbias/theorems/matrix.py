@@ -29,12 +29,14 @@ def divergence_bound(run: Run) -> Evidence:
     with np.errstate(divide="ignore"):
         bound = (1 - root) ** 2 / root
         worst = np.max(bound / w11[below]) if below.any() else np.nan
-    return Evidence(float(worst), detail={"time": run.history["time"][below], "w11": w11[below], "bound": bound})
+    return Evidence(
+        float(worst), detail={"time": run.history["time"][below], "w11": w11[below], "bound": bound}
+    )
 
 
 norms_diverge_completion = Theorem(
     id="norms-diverge-completion", family="matrix", kind="bound", source="razin2020norms",
-    claim="Fitting three entries of a 2×2 matrix, a factorization of positive determinant sends every norm to infinity.",
+    claim="Fitting three entries of a 2×2 matrix, a factorization of positive determinant diverges in every norm.",
     settings=_two_by_two, measure=divergence_bound, bound=1.0, figure=figures.divergence,
     run={"stop": Stop(time=1e5), "save": Save(log=4, fields=("loss", "w")), "rtol": 1e-11},
     hypotheses=(

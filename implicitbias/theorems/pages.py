@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .base import Theorem
 
-__all__ = ["bibliography", "page", "theory_folder"]
+__all__ = ["page"]
 
 
 def theory_folder() -> Path:

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from .pages import bibliography, page
-from .verify import Report, Result
+from .verification import Report, Result
 
 __all__ = ["figure_svg", "html_page", "plain_row", "rich_table"]
 
@@ -78,6 +78,13 @@ summary { cursor: pointer; } .claim { font-style: italic; } small { opacity: .75
 """
 
 
+EXPLANATION = (
+    "Each theorem was run on instances drawn for this report. The deviation shown is that of the worst instance, "
+    "the control's that of its weakest. The claim holds when the first is at most the bound; the control fails, "
+    "as it must, when the second exceeds its threshold."
+)
+
+
 def html_page(report: Report) -> str:
     """One self-contained page: the table, then each theorem's claim, numbers, figure and page."""
     verdict = "every claim holds and every control fails" if report.ok else "not everything is as claimed"
@@ -87,16 +94,14 @@ def html_page(report: Report) -> str:
     sources = "".join(
         f'<pre id="ref-{k}">{html.escape(bibliography()[k])}</pre>' for k in keys if k in bibliography()
     )
-    heads = "".join(f'<th{" class=n" if 2 <= i <= 7 else ""}>{c}</th>' for i, c in enumerate(COLUMNS))
+    heads = "".join(f"<th{' class=n' if 2 <= i <= 7 else ''}>{c}</th>" for i, c in enumerate(COLUMNS))
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>implicitbias verify</title><style>{STYLESHEET}</style><body>"
         f"<h1>implicitbias verify</h1><p>{len(report.results)} theorems, seed {report.seed}: "
         f'<span class="{"ok" if report.ok else "bad"}">{verdict}</span>.</p>'
-        "<p><small>Each theorem was run on instances drawn for this report. The deviation shown is that of the worst "
-        "instance, the control's that of its weakest; the claim holds when the first is at most the bound, and the control "
-        "fails, as it must, when the second exceeds its threshold.</small></p>"
+        f"<p><small>{EXPLANATION}</small></p>"
         f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{sections}"
         f"<h2>Sources</h2>{sources}</body></html>"
     )
@@ -116,7 +121,7 @@ def _keys(text: str) -> list[str]:
 def _summary_row(r: Result) -> str:
     *cells, status = _cells(r)
     shown = f'<a href="#{r.id}">{r.id}</a>', *map(html.escape, cells[1:])
-    body = "".join(f'<td{" class=n" if 2 <= i <= 7 else ""}>{c}</td>' for i, c in enumerate(shown))
+    body = "".join(f"<td{' class=n' if 2 <= i <= 7 else ''}>{c}</td>" for i, c in enumerate(shown))
     return f'<tr>{body}<td class="{"ok" if r.ok else "bad"}">{html.escape(status)}</td></tr>'
 
 
@@ -125,15 +130,26 @@ def _section(r: Result) -> str:
     drawn = f"<figure>{figure}</figure>" if figure else ""
     message = f'<p class="bad">{html.escape(r.message)}</p>' if r.message else ""
     text = page_of(r)
-    details = f"<details><summary>Statement, derivation, conditions</summary><div>{_markdown(text)}</div></details>" if text else ""
+    details = (
+        f"<details><summary>Statement, derivation, conditions</summary><div>{_markdown(text)}</div></details>"
+        if text
+        else ""
+    )
+    claim = f"claim ({r.kind}, family {r.family})"
+    control = f"control: {html.escape(r.control_description)}"
+    rows = (
+        (claim, r.deviation, f"≤ {r.bound:.3g}", r.holds, "holds", "does not hold"),
+        (control, r.control_deviation, f"&gt; {r.control_above:.3g}", r.control_fails, "fails, as it must", "does not fail"),
+    )  # fmt: skip
+    table = "".join(
+        f"<tr><td>{what}</td><td class=n>{seen:.3g}</td><td class=n>{wanted}</td>"
+        f'<td class="{"ok" if good else "bad"}">{yes if good else no}</td></tr>'
+        for what, seen, wanted, good, yes, no in rows
+    )
     return (
         f'<h2 id="{r.id}">{r.id}</h2><p class="claim">{html.escape(r.claim)}</p>{message}'
-        f"<table><tr><th></th><th class=n>deviation</th><th class=n>threshold</th><th></th></tr>"
-        f'<tr><td>claim ({r.kind}, family {r.family})</td><td class=n>{r.deviation:.3g}</td><td class=n>≤ {r.bound:.3g}</td>'
-        f'<td class="{"ok" if r.holds else "bad"}">{"holds" if r.holds else "does not hold"}</td></tr>'
-        f"<tr><td>control: {html.escape(r.control_description)}</td><td class=n>{r.control_deviation:.3g}</td>"
-        f'<td class=n>&gt; {r.control_above:.3g}</td><td class="{"ok" if r.control_fails else "bad"}">'
-        f'{"fails, as it must" if r.control_fails else "does not fail"}</td></tr></table>{drawn}{details}'
+        "<table><tr><th></th><th class=n>deviation</th><th class=n>threshold</th><th></th></tr>"
+        f"{table}</table>{drawn}{details}"
     )
 
 

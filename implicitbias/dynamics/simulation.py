@@ -68,6 +68,7 @@ def simulate(
     >>> run = simulate(Setting(Regression([[1.0, 1.0]], [2.0]), Linear(), GradientDescent(0.5)))
     >>> run.status, run.w.tolist()
     ('converged', [1.0, 1.0])
+
     """
     stop = Stop() if stop is None else stop
     _check(setting, stop)
@@ -89,11 +90,9 @@ def simulate(
     if reason:
         raise ValueError(f"polish=True needs a mirror flow on a Regression: {reason}")
     if observe:
-        raise ValueError(f"observe names {list(observe)[0]!r}; flows accumulate nothing")
+        raise ValueError(f"observe names {next(iter(observe))!r}; flows accumulate nothing")
     flow = run_flow(setting, stop, save, chart, rtol, atol, method, state)
-    run = _finish(
-        setting, flow, began, log_time=flow.log_time, chart=flow.chart.name, counters=flow.counters
-    )
+    run = _finish(setting, flow, began, log_time=flow.log_time, chart=flow.chart.name, counters=flow.counters)
     return _polished(run) if polish else run
 
 
@@ -137,7 +136,13 @@ def _polished(run: Run) -> Run:
 
 
 def _simulate_batch(
-    setting: Setting, stop: Stop, save: Any, observe: Any, rng: Any, state: Any, numerics: dict[str, Any]
+    setting: Setting,
+    stop: Stop,
+    save: Any,
+    observe: Any,
+    rng: Any,
+    state: Any,
+    numerics: dict[str, Any],
 ) -> Run:
     members = setting.unstack()
     if isinstance(rng, list | tuple | np.ndarray):
@@ -154,8 +159,7 @@ def _simulate_batch(
         ]
     states = [None] * len(members) if state is None else state
     runs = [
-        simulate(m, stop, save, observe, r, state=s, **numerics)
-        for m, r, s in zip(members, streams, states)
+        simulate(m, stop, save, observe, r, state=s, **numerics) for m, r, s in zip(members, streams, states)
     ]
     return _stack(setting, runs)
 
@@ -167,6 +171,8 @@ def _stack(setting: Setting, runs: list[Run]) -> Run:
     else:
         theta = np.stack([r.theta for r in runs])
     rows = {n: max(len(r.history[n]) for r in runs) for n in first.history}
+    names = ("w", "loss", "log_loss", "time", "log_time", "steps")
+    numbers: dict[str, Any] = {n: np.array([getattr(r, n) for r in runs]) for n in names}
     return Run(
         setting=setting,
         theta=theta,
@@ -178,7 +184,7 @@ def _stack(setting: Setting, runs: list[Run]) -> Run:
         chart=first.chart,
         polished=first.polished,
         seconds=sum(r.seconds for r in runs),
-        **{n: np.array([getattr(r, n) for r in runs]) for n in ("w", "loss", "log_loss", "time", "log_time", "steps")},
+        **numbers,
     )
 
 

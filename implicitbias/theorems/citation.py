@@ -27,6 +27,7 @@ def cite(*used: Any) -> str:
     --------
     >>> print(cite("randomized-kaczmarz").splitlines()[0])
     @article{strohmer2009kaczmarz,
+
     """
     keys: list[str] = []
     for item in used:
@@ -50,4 +51,6 @@ def _keys(item: Any) -> list[str]:
     if isinstance(item, Setting):
         parts = (item.problem, item.model, item.optimizer)
         return [s for s in (getattr(p, "source", "") for p in parts) if s]
-    raise ValueError(f"cite takes runs, predictions, settings, rules, theorems or their ids, not a {type(item).__name__}")
+    raise ValueError(
+        f"cite takes runs, predictions, settings, rules, theorems or their ids, not a {type(item).__name__}"
+    )

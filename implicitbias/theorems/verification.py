@@ -16,7 +16,7 @@ from .. import __version__
 from ..dynamics import Run, Setting, simulate
 from .base import Sample, Theorem
 
-__all__ = ["Report", "Result", "draw_instance", "examine", "verify"]
+__all__ = ["Report", "Result", "verify"]
 
 MAX_DRAWS = 200
 
@@ -97,7 +97,11 @@ class Report:
         return all(r.ok for r in self.results)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"version": __version__, "seed": self.seed, "theorems": [r.to_dict() for r in self.results]}
+        return {
+            "version": __version__,
+            "seed": self.seed,
+            "theorems": [r.to_dict() for r in self.results],
+        }
 
     def to_json(self) -> str:
         """The report as JSON; the same seed gives the same text but for the seconds."""
@@ -133,7 +137,10 @@ Cache = dict[Any, Run]
 
 
 def run_settings(
-    theorem: Theorem, settings: dict[str, Setting], stream: np.random.SeedSequence, done: Cache | None = None
+    theorem: Theorem,
+    settings: dict[str, Setting],
+    stream: np.random.SeedSequence,
+    done: Cache | None = None,
 ) -> dict[str, Run]:
     """A run per label; equal settings under one random stream run once (``done`` remembers them)."""
     if theorem.run is None:
@@ -153,7 +160,9 @@ def _not_as_asked(runs: dict[str, Run]) -> str | None:
     for label, run in runs.items():
         if not np.all(run.converged):
             statuses = run.status if isinstance(run.status, str) else ", ".join(sorted(set(run.status)))
-            message = run.message if isinstance(run.message, str) else run.message[int(np.argmin(run.converged))]
+            message = (
+                run.message if isinstance(run.message, str) else run.message[int(np.argmin(run.converged))]
+            )
             return f"a run{f' ({label})' if label else ''} ended as {statuses}: {message}"
     return None
 
@@ -259,6 +268,7 @@ def verify(
     Returns
     -------
     Report, whose ``ok`` is false when a claim does not hold or a control does not fail.
+
     """
     from .catalogue import select
 
@@ -290,7 +300,9 @@ def _results(
 
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(chosen)), mp_context=context) as pool:
-        futures: list[Future[Result]] = [pool.submit(_examine_by_id, t.id, seed, count, figures) for t in chosen]
+        futures: list[Future[Result]] = [
+            pool.submit(_examine_by_id, t.id, seed, count, figures) for t in chosen
+        ]
         for future in futures:
             yield future.result()
 
