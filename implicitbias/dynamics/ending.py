@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
 import numpy as np
 
 from .oracle import SettingOracle
 from .setting import Setting
 from .stop import Stop
 
-__all__ = ["fixed_point_ending", "goal_met", "limit_ending"]
+__all__ = ["End", "Ending", "at_least_loss", "fixed_point_ending", "goal_met", "is_fixed", "limit_ending"]
 
 EPS = float(np.finfo(float).eps)
 Ending = tuple[str, str]
+"""(status, message)."""
+
+
+@dataclass(frozen=True)
+class End:
+    """Where and why a run ended: what the two engines (flows, steps) give to ``simulate``."""
+
+    flat: np.ndarray
+    steps: int
+    time: float
+    log_time: float
+    ending: Ending
+    history: dict[str, np.ndarray]
+    state: dict[str, Any]
+    accumulators: dict[str, np.ndarray] = field(default_factory=dict)
+    chart: str = "ordinary"
+    counters: dict[str, int] = field(default_factory=dict)
 
 
 def goal_met(setting: Setting, stop: Stop, flat: np.ndarray, oracle: SettingOracle) -> str | None:
@@ -119,21 +140,17 @@ def _is_saddle(setting: Setting, flat: np.ndarray, oracle: SettingOracle) -> boo
     return False
 
 
-def unchanged(now: np.ndarray, then: np.ndarray) -> bool:
-    """Whether every coordinate has moved by rounding only."""
-    return bool(np.all(np.abs(now - then) <= 4 * EPS * np.abs(now)))
-
-
-def unchanged_in_norm(now: np.ndarray, then: np.ndarray) -> bool:
-    """The same relative to the largest coordinate (enough where the loss is least already)."""
-    return bool(np.max(np.abs(now - then)) <= 8 * EPS * np.max(np.abs(now)))
-
-
-def is_fixed(setting: Setting, now: np.ndarray, then: np.ndarray, amplification: float = 1.0) -> bool:
-    """Whether the iterate no longer changes in floating point."""
-    if unchanged(now, then):
+def is_fixed(now: np.ndarray, then: np.ndarray, at_least_loss: Callable[[], bool]) -> bool:
+    """Whether coordinates have moved by rounding only: each relative to itself, or, where the loss
+    is least already, relative to the largest.
+    """
+    moved = np.abs(now - then)
+    if np.all(moved <= 4 * EPS * np.abs(now)):
         return True
-    if not unchanged_in_norm(now, then):
-        return False
-    w = setting.predictor(now)
-    return setting.problem.is_least(float(setting.problem.loss(w)), w, amplification)
+    return bool(np.max(moved) <= 8 * EPS * np.max(np.abs(now))) and at_least_loss()
+
+
+def at_least_loss(setting: Setting, flat: np.ndarray, amplification: float = 1.0) -> bool:
+    """Whether θ has the least loss that the data allow, up to rounding."""
+    w = setting.predictor(flat)
+    return bool(setting.problem.is_least(float(setting.problem.loss(w)), w, amplification))

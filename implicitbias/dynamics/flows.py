@@ -14,40 +14,34 @@ classification flow τ + log L stays bounded. The first unit of time is run in t
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..models import Chart
 from .charts import checked_jacobian, choose_chart
-from .ending import Ending, fixed_point_ending, goal_met, is_fixed, limit_ending
+from .ending import End, Ending, at_least_loss, fixed_point_ending, goal_met, is_fixed, limit_ending
 from .oracle import SettingOracle
 from .recorder import Recorder
 from .setting import Setting
 from .stop import Save, Stop
 
-__all__ = ["FlowResult", "run_flow"]
+__all__ = ["Numerics", "run_flow"]
 
 FOREVER = 1e300
 MAX_STEPS = 2_000_000
+MAX_FALLBACKS = 3
 LOOK_BACK = 50
 """Accepted steps between two looks at whether the iterate still changes."""
 
 
-@dataclass
-class FlowResult:
-    """Where a flow ended."""
+class Numerics(NamedTuple):
+    """How a flow is integrated: its chart, tolerances (atol None: from the start), and method."""
 
-    flat: np.ndarray
-    state: Any
-    steps: int
-    time: float
-    log_time: float
-    ending: Ending
-    recorder: Recorder
-    chart: Chart
-    counters: dict[str, int]
+    chart: str = "auto"
+    rtol: float = 1e-10
+    atol: float | None = None
+    method: str = "lsoda"
 
 
 class _Clock:
@@ -73,159 +67,164 @@ class _Clock:
         return float(np.exp(s)) if s < 709.0 else np.inf
 
     def log_time(self, s: float) -> float:
-        """Log t at s."""
+        """log t at s."""
         if self.logarithmic:
             return s
         return float(np.log(s)) if s > 0 else -np.inf
 
 
 def run_flow(
-    setting: Setting,
-    stop: Stop,
-    save: Save | None,
-    chart_name: str,
-    rtol: float,
-    atol: float | None,
-    method: str,
-    resume: dict[str, Any] | None,
-) -> FlowResult:
+    setting: Setting, stop: Stop, save: Save | None, numerics: Numerics, resume: dict[str, Any] | None
+) -> End:
     """Integrate a flow until ``stop``."""
-    chart = choose_chart(setting, chart_name)
-    flat = setting.start if resume is None else resume["theta"]
-    integration = _Integration(setting, stop, save, chart, rtol, atol, method)
-    integration.begin(chart.encode(flat) if resume is None else resume["q"], resume)
-    ordinary, logarithmic = _Clock(setting, chart, False), _Clock(setting, chart, True)
-    limit = "log_time" if stop.log_time is not None else "time"
-    end = np.inf if stop.time is None else stop.time
-    log_end = min(np.inf if stop.log_time is None else stop.log_time, np.log(end) if end > 0 else -np.inf)
-    ending = integration.look("the start meets the goal: ")
+    run = _Integration(setting, stop, save, numerics, resume)
+    ordinary, logarithmic = (_Clock(setting, run.chart, log) for log in (False, True))
+    end = FOREVER if stop.time is None else stop.time
+    ending = run.at_start()
     if ending is None and not stop.log_clock:
-        ending = integration.span(ordinary, min(end, FOREVER))
+        ending = run.span(ordinary, end)
     elif ending is None:
-        ending = integration.span(ordinary, float(np.exp(min(log_end, 0.0))))
-        ending = ending or integration.span(logarithmic, log_end)
-    ending = ending or limit_ending(stop, limit)
-    return integration.result(ending)
+        log_end = np.inf if stop.log_time is None else stop.log_time
+        if stop.time is not None:
+            log_end = min(log_end, np.log(end) if end > 0 else -np.inf)
+        ending = run.span(ordinary, float(np.exp(min(log_end, 0.0))))
+        ending = ending or run.span(logarithmic, log_end)
+    return run.end(ending or _time_is_up(stop))
+
+
+def _time_is_up(stop: Stop) -> Ending:
+    if stop.time is None and stop.log_time is None:
+        return "budget", f"the flow still changes at time {FOREVER:g}: give a Stop"
+    return limit_ending(stop, "time" if stop.log_time is None else "log_time")
 
 
 class _Integration:
-    """q, its clock readings, and what has been looked at and saved so far."""
+    """The coordinates q, the clock readings, and what has been looked at and saved so far."""
 
     def __init__(
         self,
         setting: Setting,
         stop: Stop,
         save: Save | None,
-        chart: Chart,
-        rtol: float,
-        atol: Any,
-        method: str,
+        numerics: Numerics,
+        resume: dict[str, Any] | None,
     ) -> None:
-        self.setting, self.stop, self.save, self.chart = setting, stop, save, chart
-        self.rtol, self.atol, self.method = rtol, atol, method
+        self.setting, self.stop, self.save, self.numerics = setting, stop, save, numerics
+        self.chart = choose_chart(setting, numerics.chart)
         self.oracle = SettingOracle(setting)
         self.recorder = Recorder(setting, save, stop.log_clock)
         self.counters = {"field": 0, "jacobian": 0, "steps": 0, "fallbacks": 0}
-        self.fallback: Any = None
-
-    def begin(self, q: np.ndarray, resume: dict[str, Any] | None) -> None:
-        """Take the start, or where an earlier run ended."""
-        self.q = q
+        self.q = self.chart.encode(setting.start) if resume is None else resume["q"]
         self.t = 0.0 if resume is None else resume["time"]
         self.log_t = -np.inf if resume is None else resume["log_time"]
         self.steps0 = 0 if resume is None else resume["steps"]
-        if self.save is not None and not self.stop.log_clock and self.save.keeps_start:
-            self.recorder.add(self.chart.decode(q), self.t, self.log_t, self.steps)
-        scale = np.abs(q[q != 0])
-        if self.atol is None:
-            smallest = float(scale.min()) if scale.size else 1.0
-            ordinary = self.chart.name == "ordinary"
-            self.atol = 1e-3 * self.rtol * (min(1.0, smallest) if ordinary else 1.0)
+        self.atol = self._default_atol() if numerics.atol is None else numerics.atol
+        if save is not None and save.keeps_start and not stop.log_clock:
+            self.recorder.add(self.flat, self.t, self.log_t, self.steps)
+
+    def _default_atol(self) -> float:
+        """Far below the smallest entry of θ₀, which may be all that a small start consists of; in
+        other charts, coordinates are of order one or logarithms.
+        """
+        sizes = np.abs(self.q[self.q != 0])
+        small = float(sizes.min()) if self.chart.name == "ordinary" and sizes.size else 1.0
+        return 1e-3 * self.numerics.rtol * min(1.0, small)
 
     @property
     def steps(self) -> int:
         return self.steps0 + self.counters["steps"]
 
     @property
-    def amplification(self) -> float:
-        return float(np.abs(self.q).max()) if self.chart.name != "ordinary" else 1.0
+    def flat(self) -> np.ndarray:
+        return self.chart.decode(self.q)
 
-    def look(self, prefix: str) -> Ending | None:
-        """Whether θ meets a goal, is not finite, or does not move at all."""
-        flat = self.flat
+    @property
+    def amplification(self) -> float:
+        """The relative error of w in units of rounding."""
+        return 1.0 if self.chart.name == "ordinary" else float(np.abs(self.q).max())
+
+    def at_start(self) -> Ending | None:
+        """The ending of a start that meets the goal, or that does not move at all."""
+        ending = self.look()
+        if ending is not None:
+            return (
+                ending if ending[0] == "diverged" else (ending[0], f"the start meets the goal: {ending[1]}")
+            )
+        g = self.setting.problem.gradient(self.chart.predictor(self.q))
+        return None if np.any(self.chart.gradient(self.q, g)) else self.fixed()
+
+    def look(self) -> Ending | None:
+        """The ending of a q that meets a goal, or is not finite."""
         if not np.all(np.isfinite(self.q)):
             return "diverged", f"the flow is no longer finite at time {self.t:.3g}"
-        met = goal_met(self.setting, self.stop, flat, self.oracle)
-        if met is not None:
-            return "converged", prefix + met
-        if prefix and not np.any(
-            self.chart.gradient(self.q, self.setting.problem.gradient(self.chart.predictor(self.q)))
-        ):
-            return self._fixed()
-        return None
+        met = goal_met(self.setting, self.stop, self.flat, self.oracle)
+        return None if met is None else ("converged", met)
+
+    def fixed(self) -> Ending:
+        """The ending of a q that no longer changes."""
+        return fixed_point_ending(self.setting, self.stop, self.flat, self.oracle, self.amplification)
+
+    def at_least_loss(self) -> bool:
+        """Whether only rounding keeps the loss above the least."""
+        return at_least_loss(self.setting, self.flat, self.amplification)
 
     def span(self, clock: _Clock, end: float) -> Ending | None:
         """Integrate in one clock up to s = ``end``; None when it gets there."""
         s = max(self.log_t, 0.0) if clock.logarithmic else self.t
         if s >= end:
             return None
-        solver, then, since = self._solver(clock, s, end, self.method), self.q.copy(), 0
+        solver, then, count = self._solver(clock, s, end, self.numerics.method), self.q.copy(), 0
         while True:
             before = solver.t
             message = _take_step(solver)
             if solver.status == "failed":
-                if self._at_least_loss():
-                    return self._fixed()
-                if solver is self.fallback:
+                if self.at_least_loss():  # there the integrator only chases rounding
+                    return self.fixed()
+                if self.counters["fallbacks"] >= MAX_FALLBACKS:
                     return "failed", f"the integrator stopped at time {self.t:.3g}: {message}"
                 self.counters["fallbacks"] += 1
-                solver = self.fallback = self._solver(clock, solver.t, end, "radau")
+                solver = self._solver(clock, solver.t, end, "radau")
                 continue
-            self.counters["steps"] += 1
-            self.counters["field"] = solver.nfev
-            self.q = np.asarray(solver.y)
+            self.q, count = np.asarray(solver.y), count + 1
             self.t, self.log_t = clock.time(solver.t), clock.log_time(solver.t)
+            self.counters["steps"] += 1
             self._save(clock, solver, before)
-            ending = self.look("")
+            ending = self.look()
             if ending is None and solver.status == "finished":
                 return None
-            if ending is None and self.stop.steps is not None and self.counters["steps"] >= self.stop.steps:
-                ending = limit_ending(self.stop, "steps")
-            if ending is None and self.counters["steps"] >= MAX_STEPS:
-                ending = "budget", f"{MAX_STEPS:,} steps of the integrator were taken: give a Stop"
-            since += 1
-            if ending is None and since >= LOOK_BACK:
-                if is_fixed(self.setting, self.flat, self.chart.decode(then), self.amplification):
-                    ending = self._fixed()
-                then, since = self.q.copy(), 0
+            ending = ending or self._out_of_steps()
+            if ending is None and count % LOOK_BACK == 0:
+                if is_fixed(self.q, then, self.at_least_loss):
+                    ending = self.fixed()
+                then = self.q.copy()
             if ending is not None:
                 return ending
 
-    @property
-    def flat(self) -> np.ndarray:
-        return self.chart.decode(self.q)
-
-    def _at_least_loss(self) -> bool:
-        w = self.setting.predictor(self.flat)
-        return self.setting.problem.is_least(float(self.setting.problem.loss(w)), w, self.amplification)
-
-    def _fixed(self) -> Ending:
-        return fixed_point_ending(self.setting, self.stop, self.flat, self.oracle, self.amplification)
+    def _out_of_steps(self) -> Ending | None:
+        if self.stop.steps is not None and self.counters["steps"] >= self.stop.steps:
+            return limit_ending(self.stop, "steps")
+        if self.counters["steps"] >= MAX_STEPS:
+            return "budget", f"{MAX_STEPS:,} steps of the integrator were taken: give a Stop"
+        return None
 
     def _solver(self, clock: _Clock, s: float, end: float, method: str) -> Any:
         from scipy.integrate import LSODA, Radau
 
+        solvers = {"lsoda": LSODA, "radau": Radau}
+        if method not in solvers:
+            raise ValueError(f'method must be "lsoda" or "radau", got {method!r}')
         derivative = checked_jacobian(lambda q: clock.field(s, q), self.q)
+
+        def field(s: float, q: np.ndarray) -> np.ndarray:
+            self.counters["field"] += 1
+            return clock.field(s, q)
 
         def jac(s: float, q: np.ndarray) -> np.ndarray:
             self.counters["jacobian"] += 1
             J: np.ndarray = derivative(lambda x: clock.field(s, x), q)
             return J
 
-        solvers = {"lsoda": LSODA, "radau": Radau}
-        if method not in solvers:
-            raise ValueError(f'method must be "lsoda" or "radau", got {method!r}')
-        return solvers[method](clock.field, s, self.q, end, rtol=self.rtol, atol=self.atol, jac=jac)
+        return solvers[method](field, s, self.q, end, rtol=self.numerics.rtol, atol=self.atol, jac=jac)
 
     def _save(self, clock: _Clock, solver: Any, before: float) -> None:
         save = self.save
@@ -233,7 +232,7 @@ class _Integration:
             return
         logs = self.stop.log_clock
         if save.every is not None and self.steps % save.every == 0:
-            self.recorder.add(self.chart.decode(self.q), self.t, self.log_t, self.steps)
+            self.recorder.add(self.flat, self.t, self.log_t, self.steps)
         if save.at is None and save.log is None:
             return
         a, b = before, solver.t
@@ -247,27 +246,14 @@ class _Integration:
                 flat = self.chart.decode(dense(s))
                 self.recorder.add(flat, clock.time(s), clock.log_time(s), self.steps)
 
-    def result(self, ending: Ending) -> FlowResult:
+    def end(self, ending: Ending) -> End:
         """Everything a Run needs."""
-        flat = self.flat
-        state = {
-            "q": self.q.copy(),
-            "theta": flat.copy(),
-            "time": self.t,
-            "log_time": self.log_t,
-            "steps": self.steps,
-        }
-        return FlowResult(
-            flat,
-            state,
-            self.steps,
-            self.t,
-            self.log_t,
-            ending,
-            self.recorder,
-            self.chart,
-            self.counters,
-        )
+        state = {"q": self.q.copy(), "time": self.t, "log_time": self.log_t, "steps": self.steps}
+        history = self.recorder.result()
+        return End(
+            self.flat, self.steps, self.t, self.log_t, ending, history, state,
+            chart=self.chart.name, counters=self.counters,
+        )  # fmt: skip
 
 
 def _take_step(solver: Any) -> str | None:

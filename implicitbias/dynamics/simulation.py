@@ -11,7 +11,7 @@ import numpy as np
 
 from ..geometry import bregman_projection
 from .charts import no_dual_form
-from .flows import run_flow
+from .flows import Numerics, run_flow
 from .oracle import key_of
 from .recorder import Moment
 from .run import Run
@@ -78,21 +78,28 @@ def simulate(
             {"engine": engine, "chart": chart, "polish": polish, "rtol": rtol, "atol": atol, "method": method},
         )  # fmt: skip
     began = time.perf_counter()
-    if not setting.is_flow:
+    if setting.is_flow:
+        if observe:
+            raise ValueError(f"observe names {next(iter(observe))!r}; flows accumulate nothing")
+        reason = no_dual_form(setting) if polish else None
+        if reason:
+            raise ValueError(f"polish=True needs a mirror flow on a Regression: {reason}")
+        end = run_flow(setting, stop, save, Numerics(chart, rtol, atol, method), state)
+    else:
         if polish or chart not in ("auto", "ordinary"):
             raise ValueError("chart and polish belong to flows; steps are exact in the parameters themselves")
         end = run_steps(setting, stop, save, observe, key_of(rng), engine, state)
-        return _finish(
-            setting, end, began, log_time=float(np.log(end.time)) if end.time > 0 else -np.inf,
-            accumulators=end.accumulators.result(), counters={"fused": int(end.fused)},
-        )  # fmt: skip
-    reason = no_dual_form(setting) if polish else None
-    if reason:
-        raise ValueError(f"polish=True needs a mirror flow on a Regression: {reason}")
-    if observe:
-        raise ValueError(f"observe names {next(iter(observe))!r}; flows accumulate nothing")
-    flow = run_flow(setting, stop, save, chart, rtol, atol, method, state)
-    run = _finish(setting, flow, began, log_time=flow.log_time, chart=flow.chart.name, counters=flow.counters)
+    run = Run(
+        **Moment(setting, end.flat, end.time, end.log_time, end.steps).numbers(),
+        status=end.ending[0],
+        message=end.ending[1],
+        history=end.history,
+        accumulators=end.accumulators,
+        state=end.state,
+        chart=end.chart,
+        seconds=time.perf_counter() - began,
+        counters=end.counters,
+    )
     return _polished(run) if polish else run
 
 
@@ -103,18 +110,6 @@ def _check(setting: Setting, stop: Stop) -> None:
         raise ValueError(f"Stop(margin=…) needs a Classification, not a {type(setting.problem).__name__}")
     if stop.log_time is not None and not setting.is_flow:
         raise ValueError("Stop(log_time=…) is the clock of flows; for steps give time or steps")
-
-
-def _finish(setting: Setting, end: Any, began: float, log_time: float, **more: Any) -> Run:
-    return Run(
-        **Moment(setting, end.flat, end.time, log_time, end.steps).numbers(),
-        status=end.ending[0],
-        message=end.ending[1],
-        history=end.recorder.result(),
-        state=end.state,
-        seconds=time.perf_counter() - began,
-        **more,
-    )
 
 
 def _polished(run: Run) -> Run:

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..optimizers import step_sizes
-from .ending import Ending, fixed_point_ending, goal_met, is_fixed, limit_ending
+from .ending import End, Ending, at_least_loss, fixed_point_ending, goal_met, is_fixed, limit_ending
 from .oracle import Accumulators, SettingOracle
 from .recorder import Recorder
 from .setting import Setting
 from .stop import Save, Stop
 
-__all__ = ["StepResult", "run_steps"]
+__all__ = ["run_steps"]
 
 CHUNK = 1024
 FOREVER = 10_000_000
-
-
-@dataclass
-class StepResult:
-    """Where a step method ended."""
-
-    flat: np.ndarray
-    state: Any
-    steps: int
-    time: float
-    ending: Ending
-    recorder: Recorder
-    accumulators: Accumulators
-    fused: bool
 
 
 def run_steps(
@@ -42,51 +27,38 @@ def run_steps(
     key: tuple[int, int],
     engine: str,
     resume: dict[str, Any] | None,
-) -> StepResult:
-    """Run a step method until ``stop``, chunk by chunk; a chunk ends where something is to be saved."""
+) -> End:
+    """Run a step method until ``stop``, in chunks that end where something is to be saved."""
     loop = _Loop(setting, stop, observe, key, engine, resume)
     recorder = Recorder(setting, save, log_clock=False)
     limit = loop.k + (FOREVER if stop.steps is None else stop.steps)
     if save is not None and save.keeps_start:
         recorder.add(loop.flat, loop.time, loop.log_time, loop.k)
-    ending = loop.look("the start meets the goal: ")
-    then, then_k = loop.flat.copy(), loop.k
+    ending, then = loop.at_start(), loop.flat.copy()
     while ending is None:
-        upto = min(limit, save.steps_after(loop.k) if save else np.inf, loop.k + CHUNK)
+        upto = min(limit, save.steps_after(loop.k) if save else np.inf, loop.k - loop.k % CHUNK + CHUNK)
         try:
             ending = loop.advance(int(upto) - loop.k)
         except ValueError as error:
             ending = "failed", str(error)
-        if save is not None and loop.k in (upto, limit) and save.steps_after(loop.k - 1) == loop.k:
+        if save is not None and loop.k == upto == save.steps_after(upto - 1):
             recorder.add(loop.flat, loop.time, loop.log_time, loop.k)
         if ending is None and loop.k >= limit:
-            ending = loop.look("") or (
-                limit_ending(stop, "steps")
-                if stop.steps is not None
-                else (
-                    "budget",
-                    f"{FOREVER:,} steps were taken and the iterate still changes: give a Stop",
-                )
-            )
-        if ending is None and loop.k - then_k >= 256:
+            ending = loop.look() or _out_of_steps(stop)
+        if ending is None and loop.k % CHUNK == 0:
             # a cycle whose period divides the distance is not at rest: one more step tells
-            if is_fixed(setting, loop.flat, then) and loop.rests():
+            if loop.is_at(then) and loop.rests():
                 ending = fixed_point_ending(setting, stop, loop.flat, loop.oracle)
-            then, then_k = loop.flat.copy(), loop.k
+            then = loop.flat.copy()
     if ending[0] == "diverged" and save is not None and save.at is not None:
         recorder.lost(save.at[save.at > loop.k], loop.k)
-    state = {"optimizer": loop.state, "k": loop.k, "time": loop.time, "theta": loop.flat.copy()}
-    state["accumulators"] = loop.accumulators.sums.copy()
-    return StepResult(
-        loop.flat,
-        state,
-        loop.k,
-        loop.time,
-        ending,
-        recorder,
-        loop.accumulators,
-        loop.rule is not None,
-    )
+    return loop.end(ending, recorder.result())
+
+
+def _out_of_steps(stop: Stop) -> Ending:
+    if stop.steps is not None:
+        return limit_ending(stop, "steps")
+    return "budget", f"{FOREVER:,} steps were taken and the iterate still changes: give a Stop"
 
 
 class _Loop:
@@ -112,13 +84,8 @@ class _Loop:
             self.k, self.time = resume["k"], resume["time"]
             self.accumulators.sums = resume["accumulators"].copy()
         self.rule = self._rule(engine)
-        batch = getattr(self.optimizer, "batch", None)
-        stochastic = self.rule.batch if self.rule is not None else batch
-        n = setting.problem.n
-        if type(self.optimizer).__name__ == "RandomizedKaczmarz":
-            self.period = n
-        else:
-            self.period = -(-n // abs(stochastic)) if stochastic else 1
+        look_every = getattr(self.optimizer, "look_every", None)
+        self.period = look_every(setting.problem.n) if look_every is not None else 1
 
     @property
     def log_time(self) -> float:
@@ -146,23 +113,57 @@ class _Loop:
             )
         return rule if fits else None
 
-    def look(self, prefix: str) -> Ending | None:
-        """Whether θ meets a goal, or is not finite."""
+    def at_start(self) -> Ending | None:
+        """The ending of a start that meets the goal, or that a full-gradient step does not move."""
+        ending = self.look()
+        if ending is not None:
+            return (
+                ending if ending[0] == "diverged" else (ending[0], f"the start meets the goal: {ending[1]}")
+            )
+        try:
+            still = self.period == 1 and np.array_equal(self.step_from_here(), self.flat)
+        except ValueError:  # a step size that is none: the run itself will say so
+            return None
+        return fixed_point_ending(self.setting, self.stop, self.flat, self.oracle) if still else None
+
+    def look(self) -> Ending | None:
+        """The ending of a θ that meets a goal, or is not finite."""
         with np.errstate(over="ignore", invalid="ignore"):
             loss = float(self.setting.problem.loss(self.setting.predictor(self.flat)))
             if not np.isfinite(loss) or not np.all(np.isfinite(self.flat)):
                 return self.diverged()
             met = goal_met(self.setting, self.stop, self.flat, self.oracle)
-        return None if met is None else ("converged", prefix + met)
+        return None if met is None else ("converged", met)
+
+    def is_at(self, other: np.ndarray) -> bool:
+        """Whether θ is ``other`` up to rounding."""
+        return is_fixed(self.flat, other, lambda: at_least_loss(self.setting, self.flat))
 
     def rests(self) -> bool:
-        """Whether one step more would change nothing but rounding (it is not taken)."""
-        sizes = step_sizes(self.optimizer, self.k, 1)
+        """Whether one step more would change nothing but rounding."""
+        return self.is_at(self.step_from_here())
+
+    def step_from_here(self) -> np.ndarray:
+        """θ after one step more, which is not taken."""
         kept = self.flat.copy(), self.state, self.accumulators.sums.copy()
-        (self._python if self.rule is None else self._fused)(sizes)
-        moved = self.flat
-        self.flat, self.state, self.accumulators.sums = kept
-        return is_fixed(self.setting, moved, self.flat)
+        (self._python if self.rule is None else self._fused)(step_sizes(self.optimizer, self.k, 1))
+        moved, (self.flat, self.state, self.accumulators.sums) = self.flat, kept
+        return moved
+
+    def end(self, ending: Ending, history: dict[str, np.ndarray]) -> End:
+        """Everything a Run needs."""
+        state = {"optimizer": self.state, "k": self.k, "time": self.time, "theta": self.flat.copy()}
+        return End(
+            self.flat,
+            self.k,
+            self.time,
+            self.log_time,
+            ending,
+            history,
+            state | {"accumulators": self.accumulators.sums.copy()},
+            accumulators=self.accumulators.result(),
+            counters={"fused": int(self.rule is not None)},
+        )
 
     def diverged(self) -> Ending:
         """Overflow: the step is too large."""
@@ -184,10 +185,10 @@ class _Loop:
         self.k += done
         self.time += float(np.sum(sizes[:done]))
         if reason == 1:
-            return self.look("") or ("converged", "the goal is met")
+            return self.look() or ("converged", "the goal is met")
         if reason == 2:
             return self.diverged()
-        ending = self.look("") if timed or self.k % self.period == 0 else None
+        ending = self.look() if timed or self.k % self.period == 0 else None
         return ending or (limit_ending(self.stop, "time") if timed else None)
 
     def _python(self, sizes: np.ndarray) -> tuple[int, int]:

@@ -147,6 +147,10 @@ class Step(Optimizer):
         """η_k."""
         return float(self.step(k)) if callable(self.step) else float(self.step)
 
+    def look_every(self, n: int) -> int:
+        """Steps between two looks at a goal on n samples: stochastic methods look once an epoch."""
+        return 1
+
     def kernel_rule(self) -> KernelRule | None:
         """How the fused kernel runs this rule; None: the Python loop runs it."""
         return None

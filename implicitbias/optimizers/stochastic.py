@@ -40,6 +40,9 @@ class SGD(Step):
     def potential(self) -> Potential | None:
         return Euclidean() if self.weight_decay == 0 else None
 
+    def look_every(self, n: int) -> int:
+        return -(-n // self.batch)
+
     def kernel_rule(self) -> KernelRule:
         return KernelRule(code=0, batch=self.batch)
 
@@ -88,6 +91,9 @@ class RandomizedKaczmarz(Step):
     @property
     def potential(self) -> Potential:
         return Euclidean()
+
+    def look_every(self, n: int) -> int:
+        return n
 
     def kernel_rule(self) -> KernelRule:
         return KernelRule(code=4, batch=-1)

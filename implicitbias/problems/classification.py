@@ -66,6 +66,7 @@ class Classification(Problem):
     def Z(self) -> np.ndarray:
         """(n, d) signed inputs z_i = y_i x_i."""
         Z: np.ndarray = self.y[:, None] * self.X
+        Z.flags.writeable = False  # like X: kernels then meet one type, and are compiled once
         return Z
 
     @property
