@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..models import Chart
+from ..optimizers import GradientFlow
+from ..problems import Regression
 from .setting import Setting
 
 __all__ = ["DualChart", "OrdinaryChart", "choose_chart", "jacobian"]
@@ -114,9 +116,9 @@ def _dual_chart(setting: Setting) -> DualChart:
 def no_dual_form(setting: Setting) -> str | None:
     """Why the setting is no mirror flow on a regression; None when it is."""
     flow = setting.optimizer
-    if type(setting.problem).__name__ != "Regression":
+    if not isinstance(setting.problem, Regression):
         return f"the problem is a {type(setting.problem).__name__}"
-    if getattr(flow, "potential", None) is None or type(flow).__name__ != "GradientFlow":
+    if not isinstance(flow, GradientFlow) or flow.potential is None:
         return f"the optimizer is {type(flow).__name__} (with decay, or not a plain gradient flow)"
     if flow.rates is not None and len(set(flow.rates)) > 1:
         return "the block rates differ"

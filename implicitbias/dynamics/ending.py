@@ -12,7 +12,16 @@ from .oracle import SettingOracle
 from .setting import Setting
 from .stop import Stop
 
-__all__ = ["End", "Ending", "at_least_loss", "fixed_point_ending", "goal_met", "is_fixed", "limit_ending"]
+__all__ = [
+    "End",
+    "Ending",
+    "at_least_loss",
+    "fixed_point_ending",
+    "goal_met",
+    "is_fixed",
+    "limit_ending",
+    "met_at_start",
+]
 
 EPS = float(np.finfo(float).eps)
 Ending = tuple[str, str]
@@ -57,6 +66,12 @@ def goal_met(setting: Setting, stop: Stop, flat: np.ndarray, oracle: SettingOrac
         if size <= stop.gradient:
             return f"the gradient norm {size:.3g} is at most {stop.gradient:.3g}"
     return None
+
+
+def met_at_start(ending: Ending) -> Ending:
+    """The same ending, said of the start."""
+    status, message = ending
+    return ending if status == "diverged" else (status, f"the start meets the goal: {message}")
 
 
 def limit_ending(stop: Stop, limit: str) -> Ending:

@@ -20,7 +20,16 @@ import numpy as np
 
 from ..models import Chart
 from .charts import checked_jacobian, choose_chart
-from .ending import End, Ending, at_least_loss, fixed_point_ending, goal_met, is_fixed, limit_ending
+from .ending import (
+    End,
+    Ending,
+    at_least_loss,
+    fixed_point_ending,
+    goal_met,
+    is_fixed,
+    limit_ending,
+    met_at_start,
+)
 from .oracle import SettingOracle
 from .recorder import Recorder
 from .setting import Setting
@@ -147,9 +156,7 @@ class _Integration:
         """The ending of a start that meets the goal, or that does not move at all."""
         ending = self.look()
         if ending is not None:
-            return (
-                ending if ending[0] == "diverged" else (ending[0], f"the start meets the goal: {ending[1]}")
-            )
+            return met_at_start(ending)
         g = self.setting.problem.gradient(self.chart.predictor(self.q))
         return None if np.any(self.chart.gradient(self.q, g)) else self.fixed()
 

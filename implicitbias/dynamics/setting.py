@@ -77,11 +77,11 @@ class Setting:
     def _checked_init(self) -> Any:
         layout, init = self.layout, self.init
         if init is None:
-            if self.model.__class__.__name__ != "Linear":
+            init = getattr(self.model, "default_init", None)
+            if init is None:
                 raise ValueError(
                     f"init is missing: give θ for {_name(self.model)}, {_wanted(layout)}, or Balanced(scale)"
                 )
-            init = Balanced(1.0)
         if isinstance(init, Balanced):
             self.model.balanced(self.problem, init.scale, init.rng, init.signs)
             return init

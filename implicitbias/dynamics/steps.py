@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from ..optimizers import step_sizes
-from .ending import End, Ending, at_least_loss, fixed_point_ending, goal_met, is_fixed, limit_ending
+from .ending import (
+    End,
+    Ending,
+    at_least_loss,
+    fixed_point_ending,
+    goal_met,
+    is_fixed,
+    limit_ending,
+    met_at_start,
+)
 from .oracle import Accumulators, SettingOracle
 from .recorder import Recorder
 from .setting import Setting
@@ -41,7 +50,7 @@ def run_steps(
             ending = loop.advance(int(upto) - loop.k)
         except ValueError as error:
             ending = "failed", str(error)
-        if save is not None and loop.k == upto == save.steps_after(upto - 1):
+        if save is not None and loop.k == upto == save.steps_after(int(upto) - 1):
             recorder.add(loop.flat, loop.time, loop.log_time, loop.k)
         if ending is None and loop.k >= limit:
             ending = loop.look() or _out_of_steps(stop)
@@ -97,19 +106,18 @@ class _Loop:
             raise ValueError(f'engine must be "auto", "numba" or "python", got {engine!r}')
         make = getattr(self.optimizer, "kernel_rule", None)
         rule = make() if make is not None and engine != "python" else None
-        kind = type(self.setting.problem).__name__
+        data, stop = self.setting.problem.kernel_data(), self.stop
         fits = (
             rule is not None
+            and data is not None
             and getattr(self.setting.model, "dynamics_code", -1) >= 0
-            and kind in ("Regression", "Classification")
-            and not (self.stop.gradient is not None and (rule.batch != 0 or rule.code == 2))
-            and not (kind == "Regression" and self.stop.log_loss is not None)
-            and not (kind == "Classification" and self.stop.loss == 0.0)
+            and not (stop.gradient is not None and (rule.batch != 0 or rule.code == 2))
+            and (stop.log_loss is None if data[2] == 0 else stop.loss != 0.0)
         )
         if engine == "numba" and not fits:
             raise ValueError(
                 f"no fused kernel for {type(self.optimizer).__name__} on {type(self.setting.model).__name__} "
-                f'with this {kind} and Stop; use engine="auto"'
+                f'with this {type(self.setting.problem).__name__} and Stop; use engine="auto"'
             )
         return rule if fits else None
 
@@ -117,9 +125,7 @@ class _Loop:
         """The ending of a start that meets the goal, or that a full-gradient step does not move."""
         ending = self.look()
         if ending is not None:
-            return (
-                ending if ending[0] == "diverged" else (ending[0], f"the start meets the goal: {ending[1]}")
-            )
+            return met_at_start(ending)
         try:
             still = self.period == 1 and np.array_equal(self.step_from_here(), self.flat)
         except ValueError:  # a step size that is none: the run itself will say so
@@ -213,9 +219,9 @@ class _Loop:
         from ..kernels.descent import descend
 
         problem, rule, stop = self.setting.problem, self.rule, self.stop
-        regression = type(problem).__name__ == "Regression"
-        goal = stop.loss if regression else stop.log_loss
-        if not regression and stop.loss is not None:
+        X, y, loss = problem.kernel_data()
+        goal = stop.loss if loss == 0 else stop.log_loss
+        if loss != 0 and stop.loss is not None:
             goal = max(np.log(stop.loss), -np.inf if goal is None else goal)
         cumulative = np.ones(problem.n)
         if rule.code == 4:
@@ -225,9 +231,7 @@ class _Loop:
         self.flat = self.flat.copy()
         betas = rule.momentum(self.k, sizes.size) if rule.momentum else np.zeros(sizes.size)
         done, reason = descend(
-            problem.X if regression else problem.Z,
-            problem.y,
-            0 if regression else 1 if problem.loss_name == "exp" else 2,
+            X, y, loss,
             self.setting.model.dynamics_code,
             float(getattr(self.setting.model, "power", 1.0)),
             rule.code, self.flat, memory, sizes, betas, float(rule.p), bool(rule.normalized), int(rule.batch),

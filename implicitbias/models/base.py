@@ -161,6 +161,9 @@ class Model(ABC):
         """θ on the gradient flow from θ₀ whose predictor has the dual point z."""
         raise NotImplementedError(f"{type(self).__name__} has no dual coordinates")
 
+    default_init: Balanced | None = None
+    """The start when a setting names none; None: it must."""
+
     mirror_rate: float = 1.0
     """d∇ψ(w)/dt = −mirror_rate · ∇_w L under the gradient flow."""
 

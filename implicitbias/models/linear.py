@@ -9,7 +9,7 @@ import numpy as np
 
 from ..geometry import Euclidean, Potential
 from ..records import record
-from .base import Model
+from .base import Balanced, Model
 
 if TYPE_CHECKING:
     from ..problems import Problem
@@ -25,6 +25,7 @@ class Linear(Model):
     """
 
     dynamics_code = 0
+    default_init = Balanced(1.0)
 
     def shapes(self, problem: Problem) -> Any:
         return problem.w_shape

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..geometry import Euclidean, Potential
+from ..models import Linear
+from ..problems import Regression
 from ..records import record
 from .base import KernelRule, Oracle, State, Step
 
@@ -72,9 +74,9 @@ class RandomizedKaczmarz(Step):
 
     def requires(self, problem: Any, model: Any) -> str | None:
         """Why this optimizer cannot run there; None when it can."""
-        if not (hasattr(problem, "X") and hasattr(problem, "least_squares")):
+        if not isinstance(problem, Regression):
             return f"RandomizedKaczmarz solves a Regression, not a {type(problem).__name__}"
-        if model.__class__.__name__ != "Linear":
+        if not isinstance(model, Linear):
             return f"RandomizedKaczmarz moves w itself: use Linear(), not {type(model).__name__}"
         return None
 

@@ -47,6 +47,10 @@ class Problem(ABC):
         """The gradient of the mean loss over the samples ``rows`` (b,) (with repetitions)."""
         raise ValueError(f"{type(self).__name__} has no samples to draw: use a full-gradient method")
 
+    def kernel_data(self) -> tuple[np.ndarray, np.ndarray, int] | None:
+        """(rows, targets, loss code) for the fused step kernel; None where it has no branch."""
+        return None
+
     @property
     def least_loss(self) -> float:
         """inf_w L(w); −1 when unknown."""

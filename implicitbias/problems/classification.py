@@ -116,6 +116,9 @@ class Classification(Problem):
         noise = 64 * EPS * self.n * max(1.0, amplification) * (weights @ np.abs(self.Z))
         return bool(np.all(np.abs(weights @ self.Z) <= noise))
 
+    def kernel_data(self) -> tuple[np.ndarray, np.ndarray, int]:
+        return self.Z, self.y, 1 + LOSSES.index(self.loss_name)
+
     def sample_gradient(self, w: np.ndarray, rows: np.ndarray) -> np.ndarray:
         Z = self.Z[rows]
         _, log_slope = self._log_losses(Z @ w)

@@ -62,6 +62,9 @@ class Regression(Problem):
         X = self.X[rows]
         return (X @ w - self.y[rows]) @ X / len(rows)
 
+    def kernel_data(self) -> tuple[np.ndarray, np.ndarray, int]:
+        return self.X, self.y, 0
+
     @cached_property
     def least_squares(self) -> np.ndarray:
         """X⁺y, the least-squares solution of least ‖w‖₂."""

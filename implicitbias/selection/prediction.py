@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..optimizers import Decay
 from .programs import Certificate, NotSeparable, Program
 from .rule import Rule
 
@@ -127,7 +128,7 @@ def _first_missed(rule: Rule, setting: Any, run: Any) -> str | None:
 def _assumed(rule: Rule, setting: Any, run: Any) -> tuple[str, ...]:
     texts = [h.text for h in rule.hypotheses if h.of == "run" and run is None]
     step = getattr(setting.optimizer, "step", None)
-    if callable(step) and type(step).__name__ != "Decay":
+    if callable(step) and not isinstance(step, Decay):
         texts.append("the step sizes of the callable behave as the rule needs for all k")
     return tuple(texts)
 
