@@ -39,15 +39,19 @@ def support_residual(run: Run) -> float:
     return float(np.linalg.norm(curve.project(off)) / np.linalg.norm(curve.residual))
 
 
+def _preconditioned(setting: Setting) -> PreconditionedFlow:
+    return PreconditionedFlow(np.linspace(0.5, 2, setting.w0.size))
+
+
+SETTLED = Hypothesis("κ·log t ≥ 25", lambda s: curve_of(s).kappa * LOG_TIME >= 25)
+
 max_margin_flow = Theorem(
     id="max-margin-flow", family="classification", kind="exact", source="soudry2018separable",
     claim="On separable data the flow is ŵ log t + w̃ on the support vectors' span: ŵ the ℓ2 maximum margin.",
     settings=_flow, measure=support_residual, hypotheses=max_margin_rule.hypotheses, bound=1e-9,
     run={"stop": Stop(log_time=LOG_TIME), "save": Save(log=1, fields=("w",)), "rtol": 1e-12},
-    conditions=(Hypothesis("κ·log t ≥ 25", lambda s: curve_of(s).kappa * LOG_TIME >= 25),),
-    figure=figures.margin_flow,
-    control=Control("a fixed diagonal preconditioner: another norm's margin", above=1e-3,
-                    change={"optimizer": lambda s: PreconditionedFlow(np.linspace(0.5, 2, s.w0.size))}),
+    control=Control("a fixed diagonal preconditioner: another norm's margin", 1e-3, {"optimizer": _preconditioned}),
+    conditions=(SETTLED,), figure=figures.margin_flow,
 )  # fmt: skip
 
 
@@ -76,17 +80,18 @@ def _share(setting: Setting) -> float:
     return float(np.min(Z @ w) / np.max(np.abs(w)) / max_margin(setting.problem, np.inf).margin)
 
 
+SIGN = Hypothesis("the norm is ℓ∞", lambda s: isinstance(s.optimizer, SignDescent))
+FROM_ZERO = Hypothesis("the start is zero", lambda s: not np.any(s.w0))
+NORMS_DIFFER = Hypothesis(
+    "the ℓ2 solution has at most 80 % of the largest ℓ∞ margin", lambda s: _share(s) <= 0.8
+)
+EUCLIDEAN = SteepestDescent(2, Decay(0.05, 0.5), normalized=True)
+
 sign_descent_margin = Theorem(
     id="sign-descent-margin", family="classification", kind="bound", source="telgarsky2013margins",
     claim="Sign descent closes its ℓ∞ margin gap at the explicit rate (ln n + ½B²Ση²)/Ση.",
-    settings=_sign, measure=margin_gap, hypotheses=(
-        *steepest_margin_rule.hypotheses,
-        Hypothesis("the norm is ℓ∞", lambda s: isinstance(s.optimizer, SignDescent)),
-        Hypothesis("the start is zero", lambda s: not np.any(s.w0)),
-    ),
+    settings=_sign, measure=margin_gap, bound=1.0, figure=figures.margin_gap,
     run={"stop": Stop(steps=100_000), "save": Save(log=12, fields=("w",))},
-    bound=1.0, figure=figures.margin_gap,
-    conditions=(Hypothesis("the ℓ2 solution has at most 80 % of the largest ℓ∞ margin", lambda s: _share(s) <= 0.8),),
-    control=Control("normalised gradient descent: the ℓ2 margin instead", above=1.2,
-                    change={"optimizer": SteepestDescent(2, Decay(0.05, 0.5), normalized=True)}),
+    hypotheses=(*steepest_margin_rule.hypotheses, SIGN, FROM_ZERO), conditions=(NORMS_DIFFER,),
+    control=Control("normalised gradient descent: the ℓ2 margin instead", 1.2, {"optimizer": EUCLIDEAN}),
 )  # fmt: skip

@@ -15,6 +15,7 @@ from . import figures
 from .base import Control, Evidence, Theorem
 
 Rng = np.random.Generator
+DEEP = Hypothesis("the model is DeepLinear", lambda s: isinstance(s.model, DeepLinear))
 PLAIN_STEP = Hypothesis(
     "each step is a plain gradient step", lambda s: isinstance(s.optimizer, GradientDescent)
 )
@@ -45,19 +46,22 @@ def _four_shapes(rng: Rng) -> dict[str, Setting]:
     return settings
 
 
-def _pivots(setting: Setting) -> float:
-    """The smallest part of the start along the eigenvectors it grows into."""
-    return riccati_rule.apply(setting, None).smallest_pivot()
+def _unbalanced(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
+    return 2 * setting.theta0[0], setting.theta0[1] / 2
 
+
+ALL_REACHED = Hypothesis(
+    "the start has a part of at least 0.1 along every eigenvector it grows into",
+    lambda s: riccati_rule.apply(s, None).smallest_pivot() >= 0.1,
+)
 
 riccati_two_layer = Theorem(
     id="riccati-two-layer", family="deep", kind="exact", source="braun2022exact",
-    claim="A λ-balanced two-layer network follows the closed solution of a matrix Riccati equation at all times.",
+    claim="A λ-balanced two-layer network follows the closed solution of a matrix Riccati equation.",
     settings=_four_shapes, rule=riccati_rule, bound=1e-8, figure=figures.network_map,
     run={"stop": Stop(time=20), "save": Save(at=np.linspace(0, 20, 41), fields=("w",)), "rtol": 1e-12},
-    conditions=(Hypothesis("every pivot of the start is at least 0.1", lambda s: _pivots(s) >= 0.1),),
-    control=Control("an unbalanced start: W₁ doubled, W₂ halved", above=1e-4,
-                    change={"init": lambda s: (2 * s.theta0[0], s.theta0[1] / 2)}),
+    control=Control("an unbalanced start: W₁ doubled, W₂ halved", 1e-4, {"init": _unbalanced}),
+    conditions=(ALL_REACHED,),
 )  # fmt: skip
 
 
@@ -89,12 +93,10 @@ def balancedness_defect(run: Run) -> float:
 
 balancedness_identity = Theorem(
     id="balancedness-identity", family="deep", kind="exact", source="arora2018acceleration",
-    claim="Each gradient step changes D_j = W_{j+1}ᵀW_{j+1} − W_jW_jᵀ by exactly η²(g_{j+1}ᵀg_{j+1} − g_jg_jᵀ).",
+    claim="A gradient step changes W_{j+1}ᵀW_{j+1} − W_jW_jᵀ by exactly η²(g_{j+1}ᵀg_{j+1} − g_jg_jᵀ).",
     settings=_three_layers, measure=balancedness_defect, bound=1e-13, figure=figures.balancedness,
-    run={"stop": Stop(steps=60), "save": Save(every=1, fields=("theta",))},
-    hypotheses=(Hypothesis("the model is DeepLinear", lambda s: isinstance(s.model, DeepLinear)), PLAIN_STEP),
-    control=Control("heavy-ball momentum", above=1e-6,
-                    change={"optimizer": lambda s: HeavyBall(s.optimizer.step, 0.5)}),
+    run={"stop": Stop(steps=60), "save": Save(every=1, fields=("theta",))}, hypotheses=(DEEP, PLAIN_STEP),
+    control=Control("heavy-ball momentum", 1e-6, {"optimizer": lambda s: HeavyBall(s.optimizer.step, 0.5)}),
 )  # fmt: skip
 
 
@@ -121,15 +123,18 @@ def _e(setting: Setting) -> float:
     return float(setting.optimizer.step * setting.problem.target[0, 0])
 
 
+def _too_far(setting: Setting) -> GradientDescent:
+    return GradientDescent(1.26 / setting.problem.target[0, 0])
+
+
+TWO_SCALARS = Hypothesis("the model is a product of two scalars", lambda s: s.model == DeepLinear((1, 1, 1)))
+TWO_CYCLE_STABLE = Hypothesis("1 < ημ < √5 − 1", lambda s: 1 < _e(s) < np.sqrt(5) - 1)
+
 period_two_orbit = Theorem(
     id="period-two-orbit", family="deep", kind="exact", source="chen2023beyond",
-    claim="Past the edge of stability, 1 < ημ < √5 − 1, gradient descent on xy settles on one explicit two-cycle.",
+    claim="For 1 < ημ < √5 − 1 gradient descent on (xy − μ)²/2 settles on one explicit two-cycle.",
     settings=_scalar, measure=orbit, bound=1e-10, figure=figures.orbit,
     run={"stop": Stop(steps=4000), "save": Save(last=2, fields=("theta",))},
-    hypotheses=(
-        Hypothesis("the model is a product of two scalars", lambda s: s.model == DeepLinear((1, 1, 1))), PLAIN_STEP,
-        Hypothesis("1 < ημ < √5 − 1", lambda s: 1 < _e(s) < np.sqrt(5) - 1),
-    ),
-    control=Control("ημ = 1.26: the two-cycle has lost its stability", above=1e-2,
-                    change={"optimizer": lambda s: GradientDescent(1.26 / s.problem.target[0, 0])}),
+    hypotheses=(TWO_SCALARS, PLAIN_STEP, TWO_CYCLE_STABLE),
+    control=Control("ημ = 1.26: the two-cycle has lost its stability", 1e-2, {"optimizer": _too_far}),
 )  # fmt: skip

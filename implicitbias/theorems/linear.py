@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,11 @@ def smoothness(problem: Any) -> float:
     return float(np.linalg.norm(problem.X, 2)) ** 2 / problem.n
 
 
+def steepest_in(p: float) -> Callable[[Setting], SteepestDescent]:
+    """A control's change: steepest descent in ℓp, at a step that is stable for p ≤ 2."""
+    return lambda s: SteepestDescent(p, 1 / smoothness(s.problem))
+
+
 WELL_CONDITIONED = Hypothesis("κ(X) ≤ 5", lambda s: np.linalg.cond(s.problem.X) <= 5)
 
 
@@ -59,17 +65,16 @@ nearest_interpolant = Theorem(
     id="nearest-interpolant", family="linear", kind="exact", source="gunasekar2018geometry",
     claim="Gradient descent, momentum, SGD and Kaczmarz select the interpolant nearest to their start.",
     settings=_five_optimizers, rule=row_space, run={"stop": Stop(loss=1e-26)}, bound=1e-10,
+    control=Control("steepest descent in ℓ4/3 leaves the row space", 1e-3, {"optimizer": steepest_in(4 / 3)}),
     conditions=(WELL_CONDITIONED,), figure=figures.coordinates,
-    control=Control(
-        "steepest descent in ℓ4/3 leaves the row space", above=1e-3,
-        change={"optimizer": lambda s: SteepestDescent(4 / 3, 1 / smoothness(s.problem))},
-    ),
 )  # fmt: skip
 
 
 # -- steepest descent is not min-norm ------------------------------------------------------------
 
 THRESHOLD = 1e-3
+TWO_ROWS = Hypothesis("at least two rows: with one, the direction never changes", lambda s: s.problem.n >= 2)
+NOT_EUCLIDEAN = Hypothesis("the norm is not Euclidean", lambda s: s.optimizer.norm != LpNorm(2.0))
 
 
 def _steepest(rng: Rng) -> Setting:
@@ -89,22 +94,21 @@ steepest_descent_is_not_min_norm = Theorem(
     id="steepest-descent-is-not-min-norm", family="linear", kind="bound", source="gunasekar2018geometry",
     claim="Steepest descent in a norm does not select the interpolant of least norm.",
     settings=_steepest, measure=threshold_over_distance, run={"stop": Stop(loss=1e-26)}, bound=1.0,
-    conditions=(WELL_CONDITIONED,), figure=figures.norms,
-    hypotheses=(
-        SQUARE_LOSS, LINEAR,
-        Hypothesis("at least two rows: with one, the direction never changes", lambda s: s.problem.n >= 2),
-        Hypothesis("the norm is not Euclidean", lambda s: s.optimizer.norm != LpNorm(2.0)),
-    ),
-    control=Control(
-        "in ℓ2 steepest descent is gradient descent, which does", above=1e3,
-        change={"optimizer": lambda s: SteepestDescent(2, s.optimizer.step)},
-    ),
+    hypotheses=(SQUARE_LOSS, LINEAR, TWO_ROWS, NOT_EUCLIDEAN), conditions=(WELL_CONDITIONED,),
+    control=Control("in ℓ2 steepest descent is gradient descent, which does", 1e3, {"optimizer": steepest_in(2)}),
+    figure=figures.norms,
 )  # fmt: skip
 
 
 # -- randomized Kaczmarz -------------------------------------------------------------------------
 
 RUNS, PROJECTIONS = 2000, 12
+SOLVABLE = Hypothesis("Xw = y has a solution", lambda s: s.problem.consistent)
+BY_NORM = Hypothesis("rows are drawn with probability ∝ ‖x_i‖²", lambda s: s.optimizer.sampling == "norm")
+UNEQUAL_ROWS = Hypothesis(
+    "row norms differ by a factor of 3 or more",
+    lambda s: np.ptp(np.log(np.linalg.norm(s.problem.X, axis=1))) >= np.log(3),
+)
 
 
 def _kaczmarz(rng: Rng) -> Setting:
@@ -134,15 +138,8 @@ def kaczmarz_scores(run: Run) -> Evidence:
 
 randomized_kaczmarz = Theorem(
     id="randomized-kaczmarz", family="linear", kind="limit", source="strohmer2009kaczmarz",
-    claim="Kaczmarz projections drawn by row norm have the mean error (I − XᵀX/‖X‖²)ᵏe₀ and a mean-square bound.",
+    claim="Kaczmarz projections drawn by row norm have mean error (I − XᵀX/‖X‖²)ᵏe₀ and a mean-square bound.",
     settings=_kaczmarz, measure=kaczmarz_scores, run={"stop": Stop(steps=PROJECTIONS)}, bound=6.0,
-    figure=figures.kaczmarz,
-    conditions=(Hypothesis("row norms differ by a factor of 3 or more",
-                           lambda s: np.ptp(np.log(np.linalg.norm(s.problem.X, axis=1))) >= np.log(3)),),
-    hypotheses=(
-        SQUARE_LOSS, LINEAR, Hypothesis("Xw = y has a solution", lambda s: s.problem.consistent),
-        Hypothesis("rows are drawn with probability ∝ ‖x_i‖²", lambda s: s.optimizer.sampling == "norm"),
-    ),
-    control=Control("uniform sampling of rows of unequal norm", above=8.0,
-                    change={"optimizer": RandomizedKaczmarz("uniform")}),
+    hypotheses=(SQUARE_LOSS, LINEAR, SOLVABLE, BY_NORM), conditions=(UNEQUAL_ROWS,), figure=figures.kaczmarz,
+    control=Control("uniform sampling of rows of unequal norm", 8.0, {"optimizer": RandomizedKaczmarz("uniform")}),
 )  # fmt: skip

@@ -34,21 +34,25 @@ def divergence_bound(run: Run) -> Evidence:
     )
 
 
+THREE_ENTRIES = Hypothesis(
+    "the observed entries are w₁₂ = w₂₁ = 1 and w₂₂ = 0",
+    lambda s: (
+        np.array_equal(s.problem.mask, [[False, True], [True, True]])
+        and np.array_equal(s.problem.values, [[0, 1], [1, 0]])
+    ),
+)
+FLOW = Hypothesis("the optimizer is the gradient flow", lambda s: isinstance(s.optimizer, GradientFlow))
+POSITIVE_DETERMINANT = Hypothesis("det W(0) > 0 (its sign is conserved)", lambda s: np.linalg.det(s.w0) > 0)
+NEGATIVE_DETERMINANT = {
+    "model": MatrixFactorization(2),
+    "init": lambda s: (s.theta0[0] * np.array([1, -1]), s.theta0[0]),
+}
+
 norms_diverge_completion = Theorem(
     id="norms-diverge-completion", family="matrix", kind="bound", source="razin2020norms",
-    claim="Fitting three entries of a 2×2 matrix, a factorization of positive determinant diverges in every norm.",
+    claim="Fitting three entries of a 2×2 matrix from a positive determinant sends every norm to infinity.",
     settings=_two_by_two, measure=divergence_bound, bound=1.0, figure=figures.divergence,
     run={"stop": Stop(time=1e5), "save": Save(log=4, fields=("loss", "w")), "rtol": 1e-11},
-    hypotheses=(
-        Hypothesis("the observed entries are w₁₂ = w₂₁ = 1 and w₂₂ = 0",
-                   lambda s: np.array_equal(s.problem.mask, [[False, True], [True, True]])
-                   and np.array_equal(s.problem.values, [[0, 1], [1, 0]])),
-        Hypothesis("the flow conserves the sign of det W, and det W(0) > 0", lambda s: np.linalg.det(s.w0) > 0),
-        Hypothesis("the optimizer is the gradient flow", lambda s: isinstance(s.optimizer, GradientFlow)),
-    ),
-    control=Control(
-        "an untied start of negative determinant: w₁₁ stays bounded", above=10.0,
-        change={"model": MatrixFactorization(2),
-                "init": lambda s: (s.theta0[0] * np.array([1, -1]), s.theta0[0])},
-    ),
+    hypotheses=(THREE_ENTRIES, FLOW, POSITIVE_DETERMINANT),
+    control=Control("a start of negative determinant: w₁₁ stays bounded", 10.0, NEGATIVE_DETERMINANT),
 )  # fmt: skip
