@@ -25,7 +25,7 @@ class OrdinaryChart(Chart):
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.decay = setting.optimizer.weight_decay
+        self.decay = float(getattr(setting.optimizer, "weight_decay", 0.0))
 
     def encode(self, theta: np.ndarray) -> np.ndarray:
         return theta.copy()
@@ -84,26 +84,26 @@ class DualChart(Chart):
 
 def choose_chart(setting: Setting, wanted: str) -> Chart:
     """The chart named ``wanted`` ("auto", "ordinary", "log" or "dual") for a flow."""
-    flow = setting.optimizer
-    rates = flow.block_rates(setting.layout)
-    if wanted in ("auto", "log"):
-        has = hasattr(setting.model, "log_chart") and rates is not None and not flow.weight_decay
-        theta = setting.theta0
-        chart = (
-            setting.model.log_chart(np.ravel(theta), rates) if has and not isinstance(theta, tuple) else None
-        )
-        if chart is not None:
-            return chart
-        if wanted == "log":
-            raise ValueError(
-                'chart="log" needs a model with a logarithmic chart, a GradientFlow without weight decay, and '
-                'a start without zeros; use chart="ordinary"'
-            )
+    if wanted not in ("auto", "ordinary", "log", "dual"):
+        raise ValueError(f'chart must be "auto", "ordinary", "log" or "dual", got {wanted!r}')
     if wanted == "dual":
         return _dual_chart(setting)
-    if wanted not in ("auto", "ordinary"):
-        raise ValueError(f'chart must be "auto", "ordinary", "log" or "dual", got {wanted!r}')
-    return OrdinaryChart(setting)
+    log = _log_chart(setting) if wanted != "ordinary" else None
+    if wanted == "log" and log is None:
+        raise ValueError(
+            'chart="log" needs a model with a logarithmic chart, a GradientFlow without weight decay, and '
+            'a start without zeros; use chart="ordinary"'
+        )
+    return log or OrdinaryChart(setting)
+
+
+def _log_chart(setting: Setting) -> Chart | None:
+    flow, make = setting.optimizer, getattr(setting.model, "log_chart", None)
+    rates = flow.block_rates(setting.layout) if hasattr(flow, "block_rates") else None
+    if make is None or rates is None or flow.weight_decay:
+        return None
+    chart: Chart | None = make(setting.start, rates)
+    return chart
 
 
 def _dual_chart(setting: Setting) -> DualChart:

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..checks import real_array
 from ..models import Balanced, Layout, layout_of
-from ..optimizers import Flow
 from ..problems import Problem
 from ..records import decode, encode, record
 
@@ -25,7 +24,7 @@ class Setting:
     ----------
     problem : a Problem.
     model : a Model, or a user's object with ``shapes``, ``predictor`` and ``pullback``.
-    optimizer : a Flow or a Step, or a user's object with ``init`` and ``update``.
+    optimizer : a Flow or a Step, or a user's object with ``init`` and ``update`` (or ``velocity``).
     init : θ as an array or a tuple of arrays (one per block), or ``Balanced(scale)``; may be left
         out for Linear, which then starts at zero. A leading batch axis (on every block) makes a
         batch of runs, and so does an array of step sizes.
@@ -63,13 +62,15 @@ class Setting:
         if isinstance(self.optimizer, type) or not (
             hasattr(self.optimizer, "velocity") or hasattr(self.optimizer, "update")
         ):
-            raise ValueError(f"optimizer must be a Flow or have init and update, got {_name(self.optimizer)}")
+            raise ValueError(
+                f"optimizer must be a Flow, or have init and update, or velocity; got {_name(self.optimizer)}"
+            )
         requires = getattr(self.optimizer, "requires", None)
         problem_found = requires(self.problem, self.model) if requires else None
         if problem_found:
             raise ValueError(problem_found)
         object.__setattr__(self, "init", self._checked_init())
-        if self.is_flow:
+        if hasattr(self.optimizer, "block_rates"):
             self.optimizer.block_rates(self.layout)  # an error in rates shows here
 
     # -- the start ------------------------------------------------------------------------------
@@ -153,7 +154,7 @@ class Setting:
     @property
     def is_flow(self) -> bool:
         """Whether time is continuous."""
-        return isinstance(self.optimizer, Flow)
+        return hasattr(self.optimizer, "velocity")
 
     @property
     def batch(self) -> int | None:

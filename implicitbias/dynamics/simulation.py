@@ -71,7 +71,7 @@ def simulate(
 
     """
     stop = Stop() if stop is None else stop
-    _check(setting, stop)
+    _check(setting, stop, save)
     if setting.batch is not None:
         return _simulate_batch(
             setting, stop, save, observe, rng, state,
@@ -103,11 +103,15 @@ def simulate(
     return _polished(run) if polish else run
 
 
-def _check(setting: Setting, stop: Stop) -> None:
+def _check(setting: Setting, stop: Stop, save: Save | None) -> None:
     if not isinstance(setting, Setting):
         raise ValueError(f"simulate needs a Setting, got {type(setting).__name__}")
     if stop.margin is not None and not hasattr(setting.problem, "margins"):
         raise ValueError(f"Stop(margin=…) needs a Classification, not a {type(setting.problem).__name__}")
+    if save is not None and save.at is not None and not setting.is_flow and np.any(save.at % 1 != 0):
+        raise ValueError(
+            f"Save(at=…) counts steps here: integers are needed, got {save.at[save.at % 1 != 0][0]}"
+        )
     if stop.log_time is not None and not setting.is_flow:
         raise ValueError("Stop(log_time=…) is the clock of flows; for steps give time or steps")
 

@@ -44,6 +44,8 @@ def run_steps(
     if save is not None and save.keeps_start:
         recorder.add(loop.flat, loop.time, loop.log_time, loop.k)
     ending, then = loop.at_start(), loop.flat.copy()
+    if ending is None and stop.time is not None and loop.time >= stop.time:
+        ending = limit_ending(stop, "time")
     while ending is None:
         upto = min(limit, save.steps_after(loop.k) if save else np.inf, loop.k - loop.k % CHUNK + CHUNK)
         try:
