@@ -13,7 +13,7 @@ from typing import Any
 __all__ = ["diagnose"]
 
 Row = tuple[str, str, bool]
-REQUIRED = ("numpy", "scipy", "numba", "matplotlib", "rich", "markdown-it-py")
+REQUIRED = ("numpy", "scipy", "numba", "matplotlib", "rich", "markdown-it-py", "threadpoolctl")
 OPTIONAL = {"xarray": "xarray", "scikit-learn": "data", "cvxpy": "sdp"}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +17,8 @@ __all__ = [
     "at_least_loss",
     "fixed_point_ending",
     "goal_met",
-    "is_fixed",
+    "is_near",
+    "is_same",
     "limit_ending",
     "met_at_start",
 ]
@@ -101,7 +101,7 @@ def fixed_point_ending(
     problem = setting.problem
     w = setting.predictor(flat)
     loss = float(problem.loss(w))
-    if problem.is_least(loss, w, amplification):
+    if problem.is_least(w, amplification):
         reached = (
             f"the iterate no longer changes in floating point, and its loss {loss:.3g} is at the "
             "rounding level of the least loss the data allow"
@@ -155,17 +155,19 @@ def _is_saddle(setting: Setting, flat: np.ndarray, oracle: SettingOracle) -> boo
     return False
 
 
-def is_fixed(now: np.ndarray, then: np.ndarray, at_least_loss: Callable[[], bool]) -> bool:
-    """Whether coordinates have moved by rounding only: each relative to itself, or, where the loss
-    is least already, relative to the largest.
+def is_same(now: np.ndarray, then: np.ndarray) -> bool:
+    """Whether no coordinate has moved by more than rounding of itself."""
+    return bool(np.all(np.abs(now - then) <= 4 * EPS * np.abs(now)))
+
+
+def is_near(now: np.ndarray, then: np.ndarray) -> bool:
+    """Whether no coordinate has moved by more than rounding of the largest.
+
+    A start of tiny coordinates beside large ones can grow from here: only at the least loss is this rest.
     """
-    moved = np.abs(now - then)
-    if np.all(moved <= 4 * EPS * np.abs(now)):
-        return True
-    return bool(np.max(moved) <= 8 * EPS * np.max(np.abs(now))) and at_least_loss()
+    return bool(np.max(np.abs(now - then)) <= 8 * EPS * np.max(np.abs(now)))
 
 
 def at_least_loss(setting: Setting, flat: np.ndarray, amplification: float = 1.0) -> bool:
     """Whether θ has the least loss that the data allow, up to rounding."""
-    w = setting.predictor(flat)
-    return bool(setting.problem.is_least(float(setting.problem.loss(w)), w, amplification))
+    return bool(setting.problem.is_least(setting.predictor(flat), amplification))

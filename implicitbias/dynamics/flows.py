@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..models import Chart
+from ..threads import one_blas_thread
 from .charts import checked_jacobian, choose_chart
 from .ending import (
     End,
@@ -26,7 +27,8 @@ from .ending import (
     at_least_loss,
     fixed_point_ending,
     goal_met,
-    is_fixed,
+    is_near,
+    is_same,
     limit_ending,
     met_at_start,
 )
@@ -86,19 +88,22 @@ def run_flow(
     setting: Setting, stop: Stop, save: Save | None, numerics: Numerics, resume: dict[str, Any] | None
 ) -> End:
     """Integrate a flow until ``stop``."""
-    run = _Integration(setting, stop, save, numerics, resume)
-    ordinary, logarithmic = (_Clock(setting, run.chart, log) for log in (False, True))
+    with one_blas_thread(setting.layout.size):
+        run = _Integration(setting, stop, save, numerics, resume)
+        ending = run.at_start() or _integrate(run, stop) or _time_is_up(stop)
+        return run.end(ending)
+
+
+def _integrate(run: _Integration, stop: Stop) -> Ending | None:
+    """From the start to the end of time, in the clock that ``stop`` asks for."""
+    ordinary, logarithmic = (_Clock(run.setting, run.chart, log) for log in (False, True))
     end = FOREVER if stop.time is None else stop.time
-    ending = run.at_start()
-    if ending is None and not stop.log_clock:
-        ending = run.span(ordinary, end)
-    elif ending is None:
-        log_end = np.inf if stop.log_time is None else stop.log_time
-        if stop.time is not None:
-            log_end = min(log_end, np.log(end) if end > 0 else -np.inf)
-        ending = run.span(ordinary, float(np.exp(min(log_end, 0.0))))
-        ending = ending or run.span(logarithmic, log_end)
-    return run.end(ending or _time_is_up(stop))
+    if not stop.log_clock:
+        return run.span(ordinary, end)
+    log_end = np.inf if stop.log_time is None else stop.log_time
+    if stop.time is not None:
+        log_end = min(log_end, np.log(end) if end > 0 else -np.inf)
+    return run.span(ordinary, float(np.exp(min(log_end, 0.0)))) or run.span(logarithmic, log_end)
 
 
 def _time_is_up(stop: Stop) -> Ending:
@@ -180,9 +185,10 @@ class _Integration:
         s = max(self.log_t, 0.0) if clock.logarithmic else self.t
         if s >= end:
             return None
-        solver, then, count = self._solver(clock, s, end, self.numerics.method), self.q.copy(), 0
+        solver, then, count = self._solver(clock, s, end, self.numerics.method), self.q, 0
+        least = False
         while True:
-            before = solver.t
+            before, q_before = solver.t, self.q
             message = _take_step(solver)
             if solver.status == "failed":
                 if self.at_least_loss():  # there the integrator only chases rounding
@@ -192,7 +198,7 @@ class _Integration:
                 self.counters["fallbacks"] += 1
                 solver = self._solver(clock, solver.t, end, "radau")
                 continue
-            self.q, count = np.asarray(solver.y), count + 1
+            self.q, count = np.array(solver.y), count + 1
             self.t, self.log_t = clock.time(solver.t), clock.log_time(solver.t)
             self.counters["steps"] += 1
             self._save(clock, solver, before)
@@ -200,10 +206,14 @@ class _Integration:
             if ending is None and solver.status == "finished":
                 return None
             ending = ending or self._out_of_steps()
+            # At the least loss the field is rounding, which ever longer steps would add up to a drift in the
+            # directions that the data do not see: the first step that no longer moves is the last.
+            if ending is None and is_near(self.q, q_before) and self.at_least_loss():
+                ending = self.fixed()
             if ending is None and count % LOOK_BACK == 0:
-                if is_fixed(self.q, then, self.at_least_loss):
-                    ending = self.fixed()
-                then = self.q.copy()
+                least_then, least = least, self.at_least_loss()
+                ending = self.fixed() if (least and least_then) or is_same(self.q, then) else None
+                then = self.q
             if ending is not None:
                 return ending
 

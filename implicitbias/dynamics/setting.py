@@ -59,9 +59,8 @@ class Setting:
                     f"model must be a Model or have shapes, predictor and pullback; "
                     f"{_name(self.model)} has no {name}"
                 )
-        if isinstance(self.optimizer, type) or not (
-            hasattr(self.optimizer, "velocity") or hasattr(self.optimizer, "update")
-        ):
+        has = [name for name in ("velocity", "init", "update") if hasattr(self.optimizer, name)]
+        if isinstance(self.optimizer, type) or has in ([], ["init"], ["update"]):
             raise ValueError(
                 f"optimizer must be a Flow, or have init and update, or velocity; got {_name(self.optimizer)}"
             )
@@ -70,6 +69,8 @@ class Setting:
         if problem_found:
             raise ValueError(problem_found)
         object.__setattr__(self, "init", self._checked_init())
+        if not type(self.model).__module__.startswith("implicitbias."):
+            self._check_users_model()
         if hasattr(self.optimizer, "block_rates"):
             self.optimizer.block_rates(self.layout)  # an error in rates shows here
 
@@ -104,6 +105,23 @@ class Setting:
         if extra == {1} and len({a.shape[0] for a in arrays}) != 1:
             raise ValueError("the blocks of init have different batch sizes")
         return arrays if isinstance(init, tuple | list) and not _is_plain(init) else arrays[0]
+
+    def _check_users_model(self) -> None:
+        """A user's model is asked once, at the start, for w and for a pullback of the right shapes."""
+        start = self.start[0] if self.start.ndim == 2 else self.start
+        theta, wanted = self.layout.split(start), self.problem.w_shape
+        w = np.asarray(self.model.predictor(theta))
+        if w.size != int(np.prod(wanted)):
+            raise ValueError(
+                f"{_name(self.model)}.predictor returns shape {w.shape}; this problem's w has shape {wanted}"
+            )
+        pulled = self.model.pullback(theta, np.ones(wanted))
+        got = [np.shape(b) for b in ((pulled,) if self.layout.single else pulled)]
+        if got != list(self.layout.shapes):
+            raise ValueError(
+                f"{_name(self.model)}.pullback returns shape {', '.join(map(str, got))}; expected that of θ, "
+                + _wanted(self.layout)
+            )
 
     @cached_property
     def layout(self) -> Layout:

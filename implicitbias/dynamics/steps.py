@@ -13,7 +13,8 @@ from .ending import (
     at_least_loss,
     fixed_point_ending,
     goal_met,
-    is_fixed,
+    is_near,
+    is_same,
     limit_ending,
     met_at_start,
 )
@@ -145,7 +146,8 @@ class _Loop:
 
     def is_at(self, other: np.ndarray) -> bool:
         """Whether θ is ``other`` up to rounding."""
-        return is_fixed(self.flat, other, lambda: at_least_loss(self.setting, self.flat))
+        near = is_near(self.flat, other) and at_least_loss(self.setting, self.flat)
+        return near or is_same(self.flat, other)
 
     def rests(self) -> bool:
         """Whether one step more would change nothing but rounding."""

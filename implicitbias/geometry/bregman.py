@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..threads import one_blas_thread
 from .potentials import Potential
 
 __all__ = ["DualSolution", "bregman_projection", "row_space"]
@@ -51,7 +52,7 @@ def bregman_projection(
     multiplier: np.ndarray | None = None,
     max_iterations: int = 200,
 ) -> DualSolution:
-    """Argmin ψ(w) − ⟨z₀, w⟩ subject to Xw = y, by Newton's method on the dual.
+    """argmin ψ(w) − ⟨z₀, w⟩ subject to Xw = y, by Newton's method on the dual.
 
     Parameters
     ----------
@@ -67,6 +68,18 @@ def bregman_projection(
     array([1., 1.])
 
     """
+    with one_blas_thread(max(X.shape)):
+        return _project(potential, z0, X, y, multiplier, max_iterations)
+
+
+def _project(
+    potential: Potential,
+    z0: np.ndarray,
+    X: np.ndarray,
+    y: np.ndarray,
+    multiplier: np.ndarray | None,
+    max_iterations: int,
+) -> DualSolution:
     A, b, R = row_space(X, y)
     iterations = 0
     if multiplier is not None:

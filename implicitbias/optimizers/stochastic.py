@@ -76,6 +76,8 @@ class RandomizedKaczmarz(Step):
         """Why this optimizer cannot run there; None when it can."""
         if not isinstance(problem, Regression):
             return f"RandomizedKaczmarz solves a Regression, not a {type(problem).__name__}"
+        if not np.any(problem.X):
+            return "RandomizedKaczmarz projects on rows: X is zero"
         if not isinstance(model, Linear):
             return f"RandomizedKaczmarz moves w itself: use Linear(), not {type(model).__name__}"
         return None

@@ -21,7 +21,8 @@ class Problem(ABC):
 
     For developers: implement ``w_shape``, ``n``, ``loss``, ``gradient`` and, if stochastic methods
     should run, ``sample_gradient``. ``loss`` and ``gradient`` accept leading batch axes and
-    complex w (a flow's Jacobian is taken by a complex step); ``least_loss`` is inf L.
+    complex w (a flow's Jacobian is taken by a complex step). ``gradient_noise`` tells rest from
+    rounding at a minimum, ``least_loss`` is inf L.
 
     """
 
@@ -56,17 +57,17 @@ class Problem(ABC):
         """inf_w L(w); −1 when unknown."""
         return 0.0
 
-    def resolution(self, w: np.ndarray) -> float:
-        """The loss that rounding of w and of the data alone can produce near a minimiser."""
-        return 0.0
+    def gradient_noise(self, w: np.ndarray) -> np.ndarray:
+        """The size that rounding of data and w gives each entry of ∇L(w) at a minimiser."""
+        return np.zeros(self.w_shape)
 
-    def is_least(self, loss: float, w: np.ndarray, amplification: float = 1.0) -> bool:
-        """Whether ``loss`` is at the rounding level of the least loss the data allow.
+    def is_least(self, w: np.ndarray, amplification: float = 1.0) -> bool:
+        """Whether L(w) is the least loss up to rounding: L is convex in w, and ∇L(w) is rounding.
 
         ``amplification`` is the relative error of w in units of rounding: |ln w| in a log chart.
         """
-        noise = max(1.0, amplification) ** 2 * self.resolution(w)
-        return bool(loss <= self.least_loss * (1 + 1e3 * EPS) + noise)
+        noise = max(1.0, amplification) * self.gradient_noise(w)
+        return bool(np.all(np.abs(self.gradient(w)) <= noise))
 
     def log_loss(self, w: np.ndarray) -> np.ndarray:
         """Log L(w), which losses that vanish exponentially keep from underflowing."""

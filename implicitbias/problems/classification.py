@@ -109,8 +109,8 @@ class Classification(Problem):
         weights = np.exp(log_slope - _log_sum_exp(log_l)[..., None])
         return -weights @ self.Z
 
-    def is_least(self, loss: float, w: np.ndarray, amplification: float = 1.0) -> bool:
-        # L is convex in w, so it is least where its gradient is rounding (non-separable data only)
+    def is_least(self, w: np.ndarray, amplification: float = 1.0) -> bool:
+        # relative to the loss, so that a vanishing one is not taken for a minimum (there is none then)
         log_l, log_slope = self._log_losses(self.margins(w))
         weights = np.exp(log_slope - _log_sum_exp(log_l)[..., None])
         noise = 64 * EPS * self.n * max(1.0, amplification) * (weights @ np.abs(self.Z))
@@ -132,6 +132,6 @@ def _softplus(m: np.ndarray) -> np.ndarray:
 
 
 def _log_sum_exp(a: np.ndarray) -> np.ndarray:
-    """Log Σ e^{a_i} over the last axis."""
+    """log Σ e^{a_i} over the last axis."""
     top = np.max(np.real(a), axis=-1, keepdims=True)
     return np.log(np.sum(np.exp(a - top), axis=-1)) + top[..., 0]

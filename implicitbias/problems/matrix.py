@@ -91,12 +91,16 @@ class MatrixRegression(Problem):
     def least_loss(self) -> float:
         """min_W L(W) over all matrices (a narrower model may not reach it)."""
         W = np.linalg.lstsq(self.X, self.Y, rcond=None)[0].T
-        loss = float(self.loss(W))
-        return 0.0 if loss <= self.resolution(W) else loss
+        R = self.X @ W.T - self.Y
+        return 0.0 if np.all(np.abs(R) <= self._residual_noise(W)) else float(np.sum(R * R)) / (2 * self.n)
 
-    def resolution(self, w: np.ndarray) -> float:
-        noise = 8 * EPS * (self.X.shape[1] + 2) * (np.abs(self.X) @ np.abs(w).T + np.abs(self.Y))
-        return float(np.sum(noise * noise)) / (2 * self.n)
+    def _residual_noise(self, w: np.ndarray) -> np.ndarray:
+        noise: np.ndarray = 8 * EPS * (self.X.shape[1] + 2) * (np.abs(self.X) @ np.abs(w).T + np.abs(self.Y))
+        return noise
+
+    def gradient_noise(self, w: np.ndarray) -> np.ndarray:
+        noise: np.ndarray = self._residual_noise(w).T @ np.abs(self.X) / self.n
+        return noise
 
 
 @record
@@ -156,6 +160,5 @@ class MatrixCompletion(Problem):
         np.add.at(G, (i, j), (w[i, j] - self.values[i, j]) * (self.n / len(rows)))
         return G
 
-    def resolution(self, w: np.ndarray) -> float:
-        noise = 8 * EPS * (np.abs(w) + np.abs(self.values))[self.mask]
-        return 0.5 * float(noise @ noise)
+    def gradient_noise(self, w: np.ndarray) -> np.ndarray:
+        return np.where(self.mask, 16 * EPS * (np.abs(w) + np.abs(self.values)), 0.0)

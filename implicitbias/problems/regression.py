@@ -73,17 +73,24 @@ class Regression(Problem):
 
     @cached_property
     def least_loss(self) -> float:
-        """min_w L(w), zero when the residual of X⁺y is rounding."""
-        w = self.least_squares
-        loss = float(self.loss(w))
-        return 0.0 if loss <= self.resolution(w) else loss
+        """min_w L(w); zero when the residual of X⁺y is rounding."""
+        r = self.X @ self.least_squares - self.y
+        return (
+            0.0
+            if np.all(np.abs(r) <= self._residual_noise(self.least_squares))
+            else float(r @ r) / (2 * self.n)
+        )
 
     @property
     def consistent(self) -> bool:
         """Whether Xw = y has a solution (up to rounding)."""
         return self.least_loss == 0.0
 
-    def resolution(self, w: np.ndarray) -> float:
-        # |fl(Xw − y) − (Xw − y)| ≤ (d + 2)·eps·(|X||w| + |y|), and w itself carries errors of that kind
-        noise = 8 * EPS * (self.X.shape[1] + 2) * (np.abs(self.X) @ np.abs(w) + np.abs(self.y))
-        return float(noise @ noise) / (2 * self.n)
+    def _residual_noise(self, w: np.ndarray) -> np.ndarray:
+        # |fl(Xw − y) − (Xw − y)| ≤ (d + 2)·eps·(|X||w| + |y|), and w carries errors of that kind itself
+        noise: np.ndarray = 8 * EPS * (self.X.shape[1] + 2) * (np.abs(self.X) @ np.abs(w) + np.abs(self.y))
+        return noise
+
+    def gradient_noise(self, w: np.ndarray) -> np.ndarray:
+        noise: np.ndarray = np.abs(self.X).T @ self._residual_noise(w) / self.n
+        return noise

@@ -181,10 +181,10 @@ class Comparison(NamedTuple):
 def compare(run: Any, pred: Prediction) -> Comparison:
     """How far a run ended from a prediction, and how good its end is for the predicted program."""
     pairs: list[tuple[Any, Any]]
-    if pred.is_curve:
-        pairs = _along(run, pred)
-    elif pred.direction is not None:
+    if pred.direction is not None:
         pairs = [(run.w / np.linalg.norm(run.w), pred.direction)]
+    elif pred.is_curve:
+        pairs = _along(run, pred)
     else:
         pairs = [(run.w, pred.w)]
     distances = [float(np.linalg.norm(a - b)) for a, b in pairs]
@@ -195,9 +195,6 @@ def compare(run: Any, pred: Prediction) -> Comparison:
 
 
 def _along(run: Any, pred: Prediction) -> list[tuple[Any, Any]]:
-    clock = "log_time" if "log_time" in run.history else "time"
     if "w" not in run.history:
-        return [(run.w, pred.at(log_time=run.log_time) if clock == "log_time" else pred.at(run.time))]
-    times = run.history[clock]
-    curve = pred.at(log_time=times) if clock == "log_time" else pred.at(times)
-    return list(zip(run.history["w"], curve))
+        return [(run.w, pred.at(run.time))]
+    return list(zip(run.history["w"], pred.at(run.history["time"])))

@@ -48,7 +48,7 @@ def mirror_form(setting: Any, run: Any = None) -> tuple[Potential, np.ndarray]:
 
 
 def mirror_projection(setting: Any, run: Any = None) -> BregmanProjection:
-    """Argmin ψ(w) − ⟨z₀, w⟩ subject to Xw = y."""
+    """argmin ψ(w) − ⟨z₀, w⟩ subject to Xw = y."""
     potential, z0 = mirror_form(setting, run)
     return BregmanProjection(potential, np.asarray(z0, dtype=float), setting.problem.X, setting.problem.y)
 
