@@ -17,9 +17,12 @@ def real_array(
     ``shape`` gives the expected extents, ``None`` where any is allowed.
     """
     try:
-        array = np.array(value, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be an array of real numbers, got {value!r:.80}") from error
+        given = np.asarray(value)
+        array = np.array(given, dtype=np.float64, order="C") if given.dtype.kind in "biufO" else None
+    except (TypeError, ValueError):
+        array = None
+    if array is None:
+        raise ValueError(f"{name} must be an array of real numbers, got {value!r:.80}")
     if shape is not None:
         wanted = "(" + ", ".join("·" if s is None else str(s) for s in shape) + ")"
         if array.ndim != len(shape) or any(s is not None and s != a for s, a in zip(shape, array.shape)):

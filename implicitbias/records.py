@@ -112,7 +112,12 @@ def _feed(value: Any, update: Any) -> None:
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         update(type(value).__qualname__.encode())
         _feed(_contents(value), update)
-    elif value is None or isinstance(value, bool | int | float | str | np.generic):
+    elif isinstance(value, np.generic):
+        _feed(value.item(), update)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        # 2, 2.0 and np.float64(2) are one number
+        update(f"n{int(value) if float(value).is_integer() else value!r};".encode())
+    elif value is None or isinstance(value, bool | str):
         update(f"{type(value).__name__}{value!r};".encode())
     else:
         update(f"o{type(value).__qualname__}{hash(value)};".encode())

@@ -59,7 +59,7 @@ class DualChart(Chart):
         form = setting.model.mirror_form(setting.optimizer, setting.theta0, {})
         self.potential, self.z0 = form
         self.X, self.y = setting.problem.X, setting.problem.y
-        self.rate = setting.model.mirror_rate
+        self.rate = setting.model.mirror_rate * setting.optimizer.block_rates(setting.layout)[0]
         self.setting = setting
 
     def encode(self, theta: np.ndarray) -> np.ndarray:
@@ -119,7 +119,7 @@ def no_dual_form(setting: Setting) -> str | None:
     flow = setting.optimizer
     if not isinstance(setting.problem, Regression):
         return f"the problem is a {type(setting.problem).__name__}"
-    if not isinstance(flow, GradientFlow) or flow.potential is None:
+    if not isinstance(flow, GradientFlow) or flow.row_potential is None:
         return f"the optimizer is {type(flow).__name__} (with decay, or not a plain gradient flow)"
     if flow.rates is not None and len(set(flow.rates)) > 1:
         return "the block rates differ"

@@ -91,33 +91,30 @@ def limit_ending(stop: Stop, limit: str) -> Ending:
 
 
 def fixed_point_ending(
-    setting: Setting,
-    stop: Stop,
-    flat: np.ndarray,
-    oracle: SettingOracle,
-    amplification: float = 1.0,
+    setting: Setting, stop: Stop, flat: np.ndarray, oracle: SettingOracle, amplification: float = 1.0
 ) -> Ending:
     """θ no longer changes in floating point: at the least loss, at a saddle, or above either."""
     problem = setting.problem
     w = setting.predictor(flat)
     loss = float(problem.loss(w))
+    wants_loss = any(getattr(stop, goal) is not None for goal in ("loss", "log_loss", "margin"))
     if problem.is_least(w, amplification):
         reached = (
             f"the iterate no longer changes in floating point, and its loss {loss:.3g} is at the "
             "rounding level of the least loss the data allow"
         )
-        below = stop.loss is not None and stop.loss < problem.least_loss
-        below |= stop.log_loss is not None and problem.least_loss > np.exp(min(stop.log_loss, 700.0))
-        if below:
-            return (
-                "floor",
-                f"{reached} ({problem.least_loss:.3g}); the asked loss cannot be reached",
-            )
+        if wants_loss and not problem.attains_zero:
+            return "floor", f"{reached}; what was asked cannot be reached"
         return "converged", reached
     if _is_saddle(setting, flat, oracle):
         return "stalled", (
             f"a fixed point that is not a minimum (a saddle): the parameters no longer move, with loss "
             f"{loss:.3g} and ‖∇_w L‖ = {np.linalg.norm(problem.gradient(w)):.3g}; start elsewhere"
+        )
+    if oracle.decay and not wants_loss:
+        return (
+            "converged",
+            f"the iterate no longer changes in floating point, at loss {loss:.3g} under weight decay",
         )
     return "floor", (
         f"the iterate no longer changes in floating point at loss {loss:.3g}, above the least loss the data "
@@ -126,16 +123,19 @@ def fixed_point_ending(
 
 
 def _is_saddle(setting: Setting, flat: np.ndarray, oracle: SettingOracle) -> bool:
-    """Whether ∇_θ L vanishes to rounding where ∇_w L does not, and θ is not a local minimum.
+    """Whether the objective's gradient vanishes to rounding at θ, which is not a local minimum of it.
 
-    The Hessian decides where it can; where it vanishes too (depth ≥ 3 at zero), the loss at
+    The Hessian decides where it can; where it vanishes too (depth ≥ 3 at zero), the objective at
     small displacements does.
     """
-    gradient = oracle(flat)
+
+    def objective(theta: np.ndarray) -> float:
+        loss = float(setting.problem.loss(setting.predictor(theta)))
+        return loss + 0.5 * oracle.decay * float(theta @ theta)
+
+    size = max(1.0, float(np.abs(flat).max()))
     g_size = float(np.linalg.norm(setting.problem.gradient(setting.predictor(flat))))
-    if g_size == 0.0 or float(np.linalg.norm(gradient)) > 1e-10 * g_size * max(
-        1.0, float(np.abs(flat).max())
-    ):
+    if float(np.linalg.norm(oracle(flat))) > 1e-10 * (g_size + oracle.decay) * size:
         return False
     if flat.size <= 600:
         from .charts import jacobian
@@ -144,13 +144,11 @@ def _is_saddle(setting: Setting, flat: np.ndarray, oracle: SettingOracle) -> boo
         least = float(np.linalg.eigvalsh(0.5 * (H + H.T))[0])
         if least < -1e-10 * max(g_size, float(np.abs(H).max())):
             return True
-    loss = float(setting.problem.loss(setting.predictor(flat)))
+    here = objective(flat)
     rng = np.random.default_rng(0)
-    scale = 0.1 * max(1.0, float(np.abs(flat).max()))
-    for radius in scale * 10.0 ** -np.arange(4):
+    for radius in 0.1 * size * 10.0 ** -np.arange(4):
         for _ in range(64):
-            moved = flat + radius * rng.standard_normal(flat.size)
-            if float(setting.problem.loss(setting.predictor(moved))) < loss * (1 - 1e-9):
+            if objective(flat + radius * rng.standard_normal(flat.size)) < here * (1 - 1e-9):
                 return True
     return False
 

@@ -133,7 +133,7 @@ class _Integration:
         self.log_t = -np.inf if resume is None else resume["log_time"]
         self.steps0 = 0 if resume is None else resume["steps"]
         self.atol = self._default_atol() if numerics.atol is None else numerics.atol
-        if save is not None and save.keeps_start and not stop.log_clock:
+        if save is not None and save.keeps(self.t) and not stop.log_clock:
             self.recorder.add(self.flat, self.t, self.log_t, self.steps)
 
     def _default_atol(self) -> float:
@@ -162,6 +162,8 @@ class _Integration:
         ending = self.look()
         if ending is not None:
             return met_at_start(ending)
+        if self.stop.steps == 0:
+            return limit_ending(self.stop, "steps")
         g = self.setting.problem.gradient(self.chart.predictor(self.q))
         return None if np.any(self.chart.gradient(self.q, g)) else self.fixed()
 

@@ -43,7 +43,10 @@ class SettingOracle:
         return self._pull(theta, self.problem.sample_gradient(w, rows), self.decay)
 
     def direction(self, theta: np.ndarray) -> np.ndarray:
-        return self._pull(theta, self.problem.log_gradient(self.setting.predictor(theta)), 0.0)
+        w = self.setting.predictor(theta)
+        direction = self._pull(theta, self.problem.log_gradient(w), 0.0)
+        self.g = self.problem.gradient(w)
+        return direction
 
     def row(self, weights: np.ndarray) -> int:
         from ..kernels.philox import uniform

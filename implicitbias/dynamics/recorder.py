@@ -61,31 +61,31 @@ class Recorder:
     def __init__(self, setting: Setting, save: Save | None, log_clock: bool) -> None:
         self.setting, self.save = setting, save
         self.clock = "log_time" if log_clock else "time"
-        self.names = (
-            [f if isinstance(f, str) else getattr(f, "__name__", "field") for f in save.fields]
-            if save
-            else []
-        )
+        self.names = _names(save.fields) if save else []
         self.rows: deque[tuple[Any, ...]] = deque(maxlen=save.last if save else None)
 
     def add(self, flat: np.ndarray, time: float, log_time: float, steps: int) -> None:
         """Save this moment."""
         assert self.save is not None
         moment = Moment(self.setting, flat.copy(), time, log_time, steps)
-        row: list[Any] = [getattr(moment, self.clock), steps]
+        self.rows.append((getattr(moment, self.clock), steps, *self._values(moment)))
+
+    def _values(self, moment: Moment) -> list[np.ndarray]:
+        assert self.save is not None
+        values = []
         for f in self.save.fields:
-            value = f(moment) if callable(f) else flat.copy() if f == "theta" else getattr(moment, f, None)
+            value = f(moment) if callable(f) else moment.flat if f == "theta" else getattr(moment, f, None)
             if value is None or callable(value):
                 raise ValueError(f"Save cannot record {f!r}: it is no quantity of a run")
-            row.append(np.asarray(value, dtype=float))
-        self.rows.append(tuple(row))
+            values.append(np.asarray(value, dtype=float))
+        return values
 
-    def lost(self, moments: np.ndarray, steps: int) -> None:
-        """Moments that divergence kept from being reached: NaN."""
-        if self.rows:
-            for t in moments:
-                shapes = [np.full(np.shape(v), np.nan) for v in self.rows[-1][2:]]
-                self.rows.append((float(t), steps, *shapes))
+    def lost(self, steps: np.ndarray, flat: np.ndarray) -> None:
+        """Steps that divergence kept from being reached: NaN in all but their number."""
+        with np.errstate(all="ignore"):
+            shapes = [v.shape for v in self._values(Moment(self.setting, flat, np.nan, np.nan, 0))]
+        for k in steps:
+            self.rows.append((np.nan, int(k), *(np.full(s, np.nan) for s in shapes)))
 
     def result(self) -> dict[str, np.ndarray]:
         """History by name; θ as its flat vector (…, P), in blocks by ``setting.unpack``."""
@@ -94,3 +94,13 @@ class Recorder:
         columns = list(zip(*self.rows)) or [()] * (2 + len(self.names))
         names = [self.clock, "steps", *self.names]
         return {n: np.array(c, dtype=float) for n, c in zip(names, columns)}
+
+
+def _names(fields: tuple[Any, ...]) -> list[str]:
+    """A name for each field: its own, or that of its function; numbered where two would be the same."""
+    names: list[str] = []
+    for f in fields:
+        name = f if isinstance(f, str) else getattr(f, "__name__", "field").replace("<lambda>", "field")
+        again = sum(n == name or n.startswith(f"{name}_") for n in names)
+        names.append(f"{name}_{again + 1}" if again else name)
+    return names

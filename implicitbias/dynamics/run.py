@@ -33,7 +33,6 @@ class Run:
     accumulators : sums along the run that predictions need, by name.
     state : pass it to ``simulate(..., state=run.state)`` to go on.
     chart, polished : the coordinates that were integrated, and whether the end was polished.
-
     """
 
     setting: Any
@@ -135,13 +134,10 @@ class Run:
             have = ", ".join(self.history) or "nothing"
             raise ValueError(f"history has no {field!r} (it has {have}): ask for it with save=Save(…)")
         clock = "log_time" if "log_time" in self.history else "time"
-        return curve(
-            self.history[clock],
-            self.history[field],
-            ax=ax,
-            xlabel=clock.replace("_", " "),
-            ylabel=field,
-        )
+        x, y = self.history[clock], self.history[field]
+        members = zip(x, y) if isinstance(self.status, list) else [(x, y)]
+        label = clock.replace("_", " ")
+        return [line for a, b in members for line in curve(a, b, ax=ax, xlabel=label, ylabel=field)]
 
 
 def unit(w: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

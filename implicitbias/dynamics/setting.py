@@ -42,7 +42,6 @@ class Setting:
     >>> setting = Setting(Regression([[1.0, 2.0]], [1.0]), Linear(), GradientFlow())
     >>> Setting.from_dict(setting.to_dict()) == setting
     True
-
     """
 
     problem: Any
@@ -54,10 +53,10 @@ class Setting:
         if not isinstance(self.problem, Problem):
             raise ValueError(f"problem must be a Problem, got {_name(self.problem)}")
         for name in ("shapes", "predictor", "pullback"):
-            if not hasattr(self.model, name):
+            if isinstance(self.model, type) or not hasattr(self.model, name):
                 raise ValueError(
                     f"model must be a Model or have shapes, predictor and pullback; "
-                    f"{_name(self.model)} has no {name}"
+                    f"{_name(self.model)} {'is no object' if isinstance(self.model, type) else f'has no {name}'}"
                 )
         has = [name for name in ("velocity", "init", "update") if hasattr(self.optimizer, name)]
         if isinstance(self.optimizer, type) or has in ([], ["init"], ["update"]):
@@ -73,6 +72,7 @@ class Setting:
             self._check_users_model()
         if hasattr(self.optimizer, "block_rates"):
             self.optimizer.block_rates(self.layout)  # an error in rates shows here
+        _ = self.batch  # and one in batch sizes here
 
     # -- the start ------------------------------------------------------------------------------
 
@@ -136,17 +136,23 @@ class Setting:
             return np.ascontiguousarray(self.layout.join(theta), dtype=float)
         init = self.init
         if self.layout.single and isinstance(init, tuple):
-            init = np.stack(init, axis=-len(self.layout.shapes[0]))
+            init = np.stack(init, axis=-len(self.layout.shapes[0])) if self._stacks else init[0]
         elif not self.layout.single and isinstance(init, np.ndarray):
             init = (init,)
         return np.ascontiguousarray(self.layout.join(init), dtype=float)
+
+    @property
+    def _stacks(self) -> bool:
+        """Whether init is a tuple of the rows that θ stacks: (u, v) for a θ of shape (2, d)."""
+        rows = self.layout.shapes[0][0]
+        return self.layout.single and isinstance(self.init, tuple) and len(self.init) == rows > 1
 
     def unpack(self, flat: np.ndarray) -> Any:
         """θ in the structure of ``init`` from a flat (..., P)."""
         theta = self.layout.split(flat)
         if isinstance(self.init, tuple) and not isinstance(theta, tuple):
             axis = theta.ndim - len(self.layout.shapes[0])
-            return tuple(np.moveaxis(theta, axis, 0))
+            return tuple(np.moveaxis(theta, axis, 0)) if self._stacks else (theta,)
         if isinstance(self.init, np.ndarray) and isinstance(theta, tuple):
             return theta[0]
         return theta
@@ -206,7 +212,6 @@ class Setting:
         ------
         TypeError
             naming the field, where it holds a user's own object or callable.
-
         """
         data: dict[str, Any] = encode(self, "setting")
         return data

@@ -68,7 +68,6 @@ def simulate(
     >>> run = simulate(Setting(Regression([[1.0, 1.0]], [2.0]), Linear(), GradientDescent(0.5)))
     >>> run.status, run.w.tolist()
     ('converged', [1.0, 1.0])
-
     """
     stop = Stop() if stop is None else stop
     _check(setting, stop, save)

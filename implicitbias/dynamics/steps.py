@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def run_steps(
     loop = _Loop(setting, stop, observe, key, engine, resume)
     recorder = Recorder(setting, save, log_clock=False)
     limit = loop.k + (FOREVER if stop.steps is None else stop.steps)
-    if save is not None and save.keeps_start:
+    if save is not None and save.keeps(loop.k):
         recorder.add(loop.flat, loop.time, loop.log_time, loop.k)
     ending, then = loop.at_start(), loop.flat.copy()
     if ending is None and stop.time is not None and loop.time >= stop.time:
@@ -63,7 +64,7 @@ def run_steps(
                 ending = fixed_point_ending(setting, stop, loop.flat, loop.oracle)
             then = loop.flat.copy()
     if ending[0] == "diverged" and save is not None and save.at is not None:
-        recorder.lost(save.at[save.at > loop.k], loop.k)
+        recorder.lost(save.at[save.at > loop.k], loop.flat)
     return loop.end(ending, recorder.result())
 
 
@@ -130,7 +131,8 @@ class _Loop:
         if ending is not None:
             return met_at_start(ending)
         try:
-            still = self.period == 1 and np.array_equal(self.step_from_here(), self.flat)
+            moves = self.step_changes(lambda moved: not np.array_equal(moved, self.flat))
+            still = self.period == 1 and moves is False
         except ValueError:  # a step size that is none: the run itself will say so
             return None
         return fixed_point_ending(self.setting, self.stop, self.flat, self.oracle) if still else None
@@ -151,14 +153,15 @@ class _Loop:
 
     def rests(self) -> bool:
         """Whether one step more would change nothing but rounding."""
-        return self.is_at(self.step_from_here())
+        return self.step_changes(lambda moved: not self.is_at(moved)) is False
 
-    def step_from_here(self) -> np.ndarray:
-        """θ after one step more, which is not taken."""
+    def step_changes(self, differs: Callable[[np.ndarray], bool]) -> bool | None:
+        """Whether θ after one step more, which is not taken, differs; None where no step can be made."""
         kept = self.flat.copy(), self.state, self.accumulators.sums.copy()
-        (self._python if self.rule is None else self._fused)(step_sizes(self.optimizer, self.k, 1))
+        run = self._python if self.rule is None else self._fused
+        done, _ = run(step_sizes(self.optimizer, self.k, 1))
         moved, (self.flat, self.state, self.accumulators.sums) = self.flat, kept
-        return moved
+        return differs(moved) if done else None
 
     def end(self, ending: Ending, history: dict[str, np.ndarray]) -> End:
         """Everything a Run needs."""
@@ -195,7 +198,7 @@ class _Loop:
         self.k += done
         self.time += float(np.sum(sizes[:done]))
         if reason == 1:
-            return self.look() or ("converged", "the goal is met")
+            return self.look() or ("converged", "the goal is met up to the rounding of the loss")
         if reason == 2:
             return self.diverged()
         ending = self.look() if timed or self.k % self.period == 0 else None
@@ -241,7 +244,7 @@ class _Loop:
             rule.code, self.flat, memory, sizes, betas, float(rule.p), bool(rule.normalized), int(rule.batch),
             cumulative, self.oracle.key[0], self.oracle.key[1], self.k, self.oracle.decay,
             -np.inf if goal is None else float(goal),
-            0.0 if stop.gradient is None else stop.gradient,
+            -1.0 if stop.gradient is None else stop.gradient,
             np.inf if stop.margin is None else stop.margin,
             self.period, int(self.accumulators.rate), self.accumulators.sums,
         )  # fmt: skip

@@ -94,6 +94,7 @@ class Save:
     def __post_init__(self) -> None:
         if self.at is not None:
             at = np.unique(real_array("Save(at=…)", np.atleast_1d(np.asarray(self.at, dtype=float))))
+            at.flags.writeable = False
             object.__setattr__(self, "at", at)
         for name in ("every", "log", "last"):
             value = getattr(self, name)
@@ -104,10 +105,10 @@ class Save:
         if self.at is None and self.every is None and self.log is None:
             object.__setattr__(self, "every", 1)
 
-    @property
-    def keeps_start(self) -> bool:
-        """Whether the moment before the first step is saved."""
-        return self.every is not None or (self.at is not None and self.at[0] == 0)
+    def keeps(self, start: float) -> bool:
+        """Whether the moment before the first step, step or time ``start``, is saved."""
+        at = self.at is not None and start in self.at
+        return at or (self.every is not None and start % self.every == 0)
 
     def steps_after(self, k: int) -> float:
         """The first step number > k to save; inf when there is none."""

@@ -22,8 +22,8 @@ EPS = float(np.finfo(float).eps)
 
 
 class DualSolution(NamedTuple):
-    """The projection w, its dual point z = z₀ + Xᵀν, the multiplier ν and ‖Aw − b‖ relative to
-    ‖b‖ + ‖w‖ (A orthonormal rows spanning range(Xᵀ)).
+    """The projection w, its dual point z = ∇ψ(w), the multiplier ν, and the larger of ‖Aw − b‖ relative to
+    ‖b‖ + ‖w‖ and of the part of z − z₀ outside range(Xᵀ) relative to ‖z‖ + ‖z₀‖.
     """
 
     w: np.ndarray
@@ -66,7 +66,6 @@ def bregman_projection(
     >>> from implicitbias.geometry import Euclidean
     >>> bregman_projection(Euclidean(), np.zeros(2), np.array([[1.0, 1.0]]), np.array([2.0])).w
     array([1., 1.])
-
     """
     with one_blas_thread(max(X.shape)):
         return _project(potential, z0, X, y, multiplier, max_iterations)
@@ -81,29 +80,53 @@ def _project(
     max_iterations: int,
 ) -> DualSolution:
     A, b, R = row_space(X, y)
+    stages = [potential] if multiplier is not None else potential.relaxations()
+    tilt = [potential.carry(psi, z0) if psi is not potential else z0 for psi in stages]
+    z = z0 + X.T @ multiplier if multiplier is not None else stages[0].gradient(A.T @ b)
     iterations = 0
-    if multiplier is not None:
-        stages, nu = [(potential, 1.0)], np.linalg.pinv(R) @ multiplier
-    else:
-        stages = potential.relaxations()
-        nearest = A.T @ b
-        nu = A @ (stages[0][0].gradient(nearest) - z0)
-    for psi, factor in stages:
-        nu, k = _newton(psi, z0, A, b, nu, max_iterations)
+    for i, psi in enumerate(stages):
+        if i > 0:
+            z = stages[i - 1].carry(psi, z)
+        solve = _dual_newton if psi.smooth_dual else _primal_newton
+        z, k = solve(psi, tilt[i], A, b, z, max_iterations)
         iterations += k
-        final = nu
-        nu = nu * factor
-    z = z0 + A.T @ final
-    w = potential.inverse_gradient(z)
+    w, nu = potential.inverse_gradient(z), A @ (z - z0)
     size = float(np.linalg.norm(b) + np.linalg.norm(w))
-    residual = float(np.linalg.norm(A @ w - b)) / size if size else 0.0
-    return DualSolution(w, z, R @ final, residual, iterations)
+    off = z - z0 - A.T @ nu
+    feasibility = float(np.linalg.norm(A @ w - b)) / size if size else 0.0
+    stationarity = float(np.linalg.norm(off)) / (float(np.linalg.norm(z)) + float(np.linalg.norm(z0)) or 1.0)
+    return DualSolution(w, z, R @ nu, max(feasibility, stationarity), iterations)
 
 
-def _newton(
-    psi: Potential, z0: np.ndarray, A: np.ndarray, b: np.ndarray, nu: np.ndarray, limit: int
+def _primal_newton(
+    psi: Potential, z0: np.ndarray, A: np.ndarray, b: np.ndarray, z: np.ndarray, limit: int
 ) -> tuple[np.ndarray, int]:
-    """Damped Newton on ‖A∇ψ*(z₀ + Aᵀν) − b‖; stops when rounding stops it."""
+    """Newton on ψ(w) − ⟨z₀, w⟩ over w = Aᵀb + Bξ, B an orthonormal basis of null(A); returns ∇ψ(w)."""
+    _, _, Vt = np.linalg.svd(A)
+    B = Vt[len(A) :].T
+    w = A.T @ b + B @ (B.T @ psi.inverse_gradient(z))
+    value, g = float(psi.value(w) - z0 @ w), B.T @ (psi.gradient(w) - z0)
+    for k in range(limit if B.shape[1] else 0):
+        delta = B @ _solve((B.T * psi.hessian(w)) @ B, -g)
+        t = 1.0
+        while t > 1e-12:
+            trial = w + t * delta
+            new, g_new = float(psi.value(trial) - z0 @ trial), B.T @ (psi.gradient(trial) - z0)
+            # values agree to half the digits only: from there on the gradient decides
+            if np.linalg.norm(g_new) < (1 - 0.1 * t) * np.linalg.norm(g) or new < value - 1e-12 * abs(value):
+                break
+            t *= 0.5
+        else:  # rounding stops the decrease
+            return psi.gradient(w), k
+        w, value, g = trial, new, g_new
+    return psi.gradient(w), limit
+
+
+def _dual_newton(
+    psi: Potential, z0: np.ndarray, A: np.ndarray, b: np.ndarray, z: np.ndarray, limit: int
+) -> tuple[np.ndarray, int]:
+    """Damped Newton on ‖A∇ψ*(z₀ + Aᵀν) − b‖; stops when rounding stops it; returns z₀ + Aᵀν."""
+    nu = A @ (z - z0)
     step_cap = 1.5 * max(1.0, float(np.max(np.abs(z0 + A.T @ nu))) * 0.02)
 
     def residual(nu: np.ndarray) -> tuple[np.ndarray, float, float]:
@@ -114,17 +137,17 @@ def _newton(
         return r, size if np.isfinite(size) else np.inf, float(np.linalg.norm(w))
 
     r, size, w_size = residual(nu)
-    while not np.isfinite(size):  # the start overshoots: pull it towards z₀
+    while not np.isfinite(size) and np.any(np.abs(nu) > 1e-3):  # the start overshoots: pull it towards z₀
         nu = nu * 0.5
         r, size, w_size = residual(nu)
     stuck = 0
     for k in range(limit):
         if size <= 2 * EPS * (np.linalg.norm(b) + w_size) or stuck >= 2:
-            return nu, k
+            return z0 + A.T @ nu, k
         D = psi.inverse_hessian(z0 + A.T @ nu)
-        H = (A * D) @ A.T if D.ndim == 1 else A @ D @ A.T
+        H = (A * D) @ A.T if psi.separable else A @ D @ A.T
         delta = _solve(H, -r)
-        reach = float(np.max(np.abs(A.T @ delta))) if D.ndim == 1 else 0.0
+        reach = float(np.max(np.abs(A.T @ delta))) if psi.separable else 0.0
         t = min(1.0, step_cap / reach) if reach > 0 else 1.0
         best = (nu, r, size, w_size)
         for _ in range(30):
@@ -138,9 +161,9 @@ def _newton(
         # at the rounding floor Newton only wanders: keep the best, and leave after two such steps
         stuck = stuck + 1 if best[2] > 0.5 * size and t < 1.0 and best[2] < 1e-6 * np.linalg.norm(b) else 0
         if best[2] >= size:
-            return nu, k
+            return z0 + A.T @ nu, k
         nu, r, size, w_size = best
-    return nu, limit
+    return z0 + A.T @ nu, limit
 
 
 def _solve(H: np.ndarray, r: np.ndarray) -> np.ndarray:

@@ -51,10 +51,10 @@ class LpNorm(Norm):
         return np.inf if self.p == 1 else 1.0 if self.p == np.inf else self.p / (self.p - 1)
 
     def value(self, w: np.ndarray) -> float:
-        return float(np.linalg.norm(np.ravel(w), self.p))
+        return _lp(w, self.p)
 
     def dual(self, g: np.ndarray) -> float:
-        return float(np.linalg.norm(np.ravel(g), self.q))
+        return _lp(g, self.q)
 
     def direction(self, g: np.ndarray) -> np.ndarray:
         if self.p == np.inf:
@@ -69,6 +69,14 @@ class LpNorm(Norm):
             return s
         a = np.abs(g) / largest  # the direction does not depend on the size of g: nothing underflows
         return np.sign(g) * (a / np.sum(a**self.q) ** (1 / self.q)) ** (self.q - 1)
+
+
+def _lp(v: np.ndarray, p: float) -> float:
+    """‖v‖_p, scaled so that powers neither under- nor overflow."""
+    size = float(np.max(np.abs(v)))
+    if size == 0.0 or not np.isfinite(size):
+        return size
+    return size * float(np.linalg.norm(np.ravel(v) / size, p))
 
 
 def as_norm(norm: Any) -> Norm:

@@ -49,17 +49,25 @@ class Potential(ABC):
     def inverse_hessian(self, z: np.ndarray) -> np.ndarray:
         """∇²ψ*(z) = (∇²ψ(w))⁻¹ at w = ∇ψ*(z), in the same form as :meth:`hessian`."""
         h = self.hessian(self.inverse_gradient(z))
-        return 1.0 / h if h.ndim == 1 else np.linalg.inv(h)
+        return 1.0 / h if self.separable else np.linalg.inv(h)
 
     def bregman(self, w: np.ndarray, w0: np.ndarray) -> np.ndarray:
         """D_ψ(w, w₀) = ψ(w) − ψ(w₀) − ⟨∇ψ(w₀), w − w₀⟩ ≥ 0."""
         return self.value(w) - self.value(w0) - np.sum(self.gradient(w0) * (w - w0), axis=-1)
 
-    def relaxations(self) -> list[tuple[Potential, float]]:
-        """Easier potentials on the way to this one, each with the factor that carries its
-        multiplier to the next; the last is this potential itself.
-        """
-        return [(self, 1.0)]
+    separable: bool = True
+    """Whether ψ is a sum over coordinates, so that Hessians are diagonals."""
+
+    smooth_dual: bool = True
+    """Whether ∇ψ* is smooth, so that Newton's method goes by the dual; otherwise by the primal."""
+
+    def relaxations(self) -> list[Potential]:
+        """Easier potentials on the way to this one, which comes last."""
+        return [self]
+
+    def carry(self, other: Potential, z: np.ndarray) -> np.ndarray:
+        """A guess of the dual point under ``other`` where that under this relaxation is z."""
+        return z
 
 
 @record
@@ -102,10 +110,15 @@ class Mahalanobis(Potential):
         return w * self.M if self.M.ndim == 1 else w @ self.M
 
     def inverse_gradient(self, z: np.ndarray) -> np.ndarray:
-        return z / self.M if self.M.ndim == 1 else np.linalg.solve(self.M, z.T).T
+        return z / self.M if self.M.ndim == 1 else np.linalg.solve(self.M, z[..., None])[..., 0]
+
+    @property
+    def separable(self) -> bool:  # type: ignore[override]
+        """Whether M is a diagonal."""
+        return bool(self.M.ndim == 1)
 
     def hessian(self, w: np.ndarray) -> np.ndarray:
-        return self.M
+        return np.broadcast_to(self.M, (*w.shape[:-1], *self.M.shape))
 
 
 @record
@@ -139,6 +152,24 @@ class PNorm(Potential):
         # infinite at z = 0 for p > 2: kept finite, so that a Newton system stays solvable
         return r * np.maximum(np.abs(z), 1e-60) ** (r - 1)
 
+    @property
+    def smooth_dual(self) -> bool:  # type: ignore[override]
+        """For p > 2 the slope of |z|^{1/(p−1)} at zero is infinite."""
+        return self.p <= 2
+
+    def relaxations(self) -> list[Potential]:
+        """p − 1 doubled or halved from p = 2 on."""
+        stages: list[Potential] = [self]
+        r = self.p - 1
+        while r > 2 or r < 0.5:
+            r = r / 2 if r > 2 else r * 2
+            stages.append(PNorm(r + 1))
+        return stages[::-1]
+
+    def carry(self, other: Potential, z: np.ndarray) -> np.ndarray:
+        """That of the same w."""
+        return other.gradient(self.inverse_gradient(z))
+
 
 @record
 class Hypentropy(Potential):
@@ -162,7 +193,9 @@ class Hypentropy(Potential):
 
     def value(self, w: np.ndarray) -> np.ndarray:
         c = np.exp(self.log_c)
-        return np.sum(w * self.gradient(w) - np.hypot(w, c) + c, axis=-1)
+        root = np.hypot(w, c)
+        # c − √(w² + c²) = −w²/(√(w² + c²) + c), without cancellation
+        return np.sum(w * self.gradient(w) - w * w / np.where(root == 0, 1.0, root + c), axis=-1)
 
     def gradient(self, w: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):
@@ -183,14 +216,19 @@ class Hypentropy(Potential):
         size = np.abs(z)
         return np.exp(self.log_c + size - LN2) * (1 + np.exp(-2 * size))
 
-    def relaxations(self) -> list[tuple[Potential, float]]:
-        """Geometric continuation in log c: as c → 0 the multiplier grows like ln(1/c)."""
-        stages: list[tuple[Potential, float]] = [(self, 1.0)]
+    def relaxations(self) -> list[Potential]:
+        """Geometric continuation in log c."""
+        stages: list[Potential] = [self]
         log_c = np.asarray(self.log_c)
         while np.min(log_c) < -8.0:
             log_c = log_c / 2.0
-            stages.append((Hypentropy(log_c), 2.0))
+            stages.append(Hypentropy(log_c))
         return stages[::-1]
+
+    def carry(self, other: Potential, z: np.ndarray) -> np.ndarray:
+        """As c → 0 dual points grow like ln(1/c)."""
+        assert isinstance(other, Hypentropy)
+        return z * float(np.linalg.norm(other.log_c) / np.linalg.norm(self.log_c))
 
 
 def spd(name: str, value: object) -> np.ndarray:

@@ -56,7 +56,7 @@ def descend(  # type: ignore[no-untyped-def]
 
     X (n, d); y (n,); theta, memory (P,); etas, betas (count,); cumulative (n,) row weights summed,
     scaled to 1; goals: the loss (squared) or log-loss (classification) at or below ``goal_loss``,
-    ‖∇_θ L‖₂ ≤ ``goal_gradient``, min margin ≥ ``goal_margin``, each looked at when k % period = 0;
+    ‖∇_θ L‖₂ ≤ ``goal_gradient`` (< 0: not asked), min margin ≥ ``goal_margin``, each looked at when k % period = 0;
     logs (2, d): Σ ln|1 − x²| and Σ [ln|(1 − x)/(1 + x)| + 2x] are added when ``track`` = 1 or 2, the
     factor of x = track·η·g.
     """
@@ -67,7 +67,7 @@ def descend(  # type: ignore[no-untyped-def]
     g, G = np.empty(d), np.empty(P)
     minus, plus, twice = np.ones(d), np.ones(d), np.zeros(d)
     pending, done, reason = 0, 0, 0
-    scale_free = rule == 3 and normalized and decay == 0.0
+    scale_free = rule == 3 and normalized and decay == 0.0 and track == 0 and goal_gradient < 0.0
     q_exponent = np.inf if p == 1.0 else (1.0 if p == np.inf else p / (p - 1.0))
 
     for s in range(etas.size):
@@ -210,7 +210,7 @@ def descend(  # type: ignore[no-untyped-def]
         if decay != 0.0:
             for j in range(P):
                 G[j] += decay * q[j]
-        if goal_gradient > 0.0 and looks and batch == 0 and rule != 2:
+        if goal_gradient >= 0.0 and looks and batch == 0 and rule != 2:
             a = 0.0
             for j in range(P):
                 a += G[j] * G[j]

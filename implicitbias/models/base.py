@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import positive
+from ..checks import positive, real_array
 from ..records import record
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class Balanced:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", positive("scale", self.scale))
+        if self.signs is not None:
+            object.__setattr__(self, "signs", real_array("signs", self.signs))
         if isinstance(self.rng, np.random.Generator):
             object.__setattr__(self, "rng", int(self.rng.integers(2**63)))
 

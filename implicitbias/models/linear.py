@@ -43,7 +43,7 @@ class Linear(Model):
         self, optimizer: Any, theta0: np.ndarray, accumulators: Mapping[str, np.ndarray]
     ) -> tuple[Potential, np.ndarray]:
         """The optimizer's own potential; Euclidean for one that declares none."""
-        potential = getattr(optimizer, "potential", None) or Euclidean()
+        potential = getattr(optimizer, "row_potential", None) or Euclidean()
         return potential, potential.gradient(theta0)
 
     def from_dual(self, theta0: np.ndarray, potential: Potential, z: np.ndarray) -> np.ndarray:

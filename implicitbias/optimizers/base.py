@@ -93,7 +93,7 @@ class Optimizer(ABC):
             raise ValueError(f"weight_decay must be finite and ≥ 0, got {self.weight_decay}")
 
     @property
-    def potential(self) -> Potential | None:
+    def row_potential(self) -> Potential | None:
         """The ψ with ∇ψ(w_k) − ∇ψ(w₀) ∈ range(Xᵀ) on linear models; None when there is none."""
         return None
 
@@ -129,7 +129,9 @@ class Step(Optimizer):
         if callable(step):
             return
         if isinstance(step, np.ndarray | list | tuple):
-            sizes = np.array([positive("step", s) for s in step])
+            sizes = np.array([positive("step", s) for s in np.ravel(step)])
+            if sizes.size == 0:
+                raise ValueError("step is an empty sequence; give one step size, or one per run of a batch")
             sizes.flags.writeable = False
             object.__setattr__(self, "step", sizes)
         else:
@@ -157,13 +159,12 @@ class Step(Optimizer):
 
 
 def step_sizes(optimizer: Any, k0: int, count: int) -> np.ndarray:
-    """η_{k₀}, …, η_{k₀+count−1}, evaluated outside the kernels.
+    """η_{k₀}, …, η_{k₀+count−1}, evaluated outside the kernels; fewer where a callable fails later.
 
     Raises
     ------
     ValueError
-        naming k, when a callable returns something that is not a finite number > 0.
-
+        naming k₀, when a callable returns something for it that is not a finite number > 0.
     """
     step = getattr(optimizer, "step", 1.0)
     if isinstance(step, Decay):
@@ -172,7 +173,6 @@ def step_sizes(optimizer: Any, k0: int, count: int) -> np.ndarray:
         return np.full(count, float(step))
     sizes = np.array([float(step(k)) for k in range(k0, k0 + count)])
     bad = np.flatnonzero(~(np.isfinite(sizes) & (sizes > 0)))
-    if bad.size:
-        k = k0 + int(bad[0])
-        raise ValueError(f"the step size at k = {k} is {sizes[bad[0]]}; it must be finite and > 0")
-    return sizes
+    if bad.size and bad[0] == 0:
+        raise ValueError(f"the step size at k = {k0} is {sizes[0]}; it must be finite and > 0")
+    return sizes[: bad[0]] if bad.size else sizes

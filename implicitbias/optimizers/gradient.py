@@ -51,7 +51,7 @@ class GradientFlow(Flow):
         return -gradient if self.rates is None else -self.block_rates(layout) * gradient
 
     @property
-    def potential(self) -> Potential | None:
+    def row_potential(self) -> Potential | None:
         return Euclidean() if self.weight_decay == 0 else None
 
 
@@ -70,7 +70,7 @@ class GradientDescent(Step):
         return theta - self.size(k) * oracle(theta), state
 
     @property
-    def potential(self) -> Potential | None:
+    def row_potential(self) -> Potential | None:
         return Euclidean() if self.weight_decay == 0 else None
 
     def kernel_rule(self) -> KernelRule:

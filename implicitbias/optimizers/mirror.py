@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..geometry import Potential
+from ..models import layout_of
 from ..records import record
 from .base import Oracle, State, Step
 
@@ -19,7 +20,7 @@ class MirrorDescent(Step):
 
     | symbol | argument | |
     |---|---|---|
-    | ψ | ``mirror`` | a Potential |
+    | ψ | ``potential`` | a Potential |
     | η_k | ``step`` | a float > 0, ``Decay`` or a callable of k |
     | z | state | the dual point, shape of θ |
 
@@ -27,30 +28,40 @@ class MirrorDescent(Step):
     the selected solution is the Bregman projection of θ₀, exactly.
     """
 
-    mirror: Potential
+    potential: Potential
     step: Any
 
     source = "gunasekar2018geometry"
 
-    def __init__(self, potential: Potential, step: Any, *, weight_decay: float = 0.0) -> None:
-        object.__setattr__(self, "mirror", potential)
-        object.__setattr__(self, "step", step)
-        object.__setattr__(self, "weight_decay", weight_decay)
-        if not isinstance(potential, Potential):
-            raise ValueError(f"MirrorDescent needs a Potential, got {potential!r:.80}")
+    def __post_init__(self) -> None:
         super().__post_init__()
+        if not isinstance(self.potential, Potential):
+            raise ValueError(f"MirrorDescent needs a Potential, got {self.potential!r:.80}")
 
-    def contents(self) -> dict[str, Any]:
-        """The constructor's arguments (``potential`` answers None under weight decay)."""
-        return {"potential": self.mirror, "step": self.step, "weight_decay": self.weight_decay}
+    def requires(self, problem: Any, model: Any) -> str | None:
+        """Why this optimizer cannot run there; None when it can."""
+        size = layout_of(model, problem).size
+        try:
+            shape = np.shape(self.potential.gradient(np.ones(size)))
+        except ValueError:
+            shape = None
+        if shape == (size,):
+            return None
+        held = _shapes(self.potential)
+        return f"the potential does not fit θ of {size} entries: it holds arrays of shape {held}"
 
     def init(self, theta: np.ndarray) -> State:
-        return self.mirror.gradient(theta)
+        return self.potential.gradient(theta)
 
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         z = state - self.size(k) * oracle(theta)
-        return self.mirror.inverse_gradient(z), z
+        return self.potential.inverse_gradient(z), z
 
     @property
-    def potential(self) -> Potential | None:
-        return self.mirror if self.weight_decay == 0 else None
+    def row_potential(self) -> Potential | None:
+        return self.potential if self.weight_decay == 0 else None
+
+
+def _shapes(potential: Potential) -> str:
+    arrays = [np.shape(v) for v in vars(potential).values() if isinstance(v, np.ndarray)]
+    return ", ".join(map(str, arrays))

@@ -45,7 +45,7 @@ class HeavyBall(Step):
         return theta + v, v
 
     @property
-    def potential(self) -> Potential | None:
+    def row_potential(self) -> Potential | None:
         return Euclidean() if self.weight_decay == 0 else None
 
     def kernel_rule(self) -> KernelRule:
@@ -84,7 +84,7 @@ class Nesterov(Step):
         return q - self.size(k) * oracle(q), theta
 
     @property
-    def potential(self) -> Potential | None:
+    def row_potential(self) -> Potential | None:
         return Euclidean() if self.weight_decay == 0 else None
 
     def kernel_rule(self) -> KernelRule:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..geometry import Mahalanobis, Potential
 from ..geometry.potentials import spd
-from ..models import Layout
+from ..models import Layout, layout_of
 from ..records import record
 from .base import Flow, Oracle, State, Step
 
@@ -26,6 +26,13 @@ def _potential(P: Any, weight_decay: float) -> Potential | None:
     return Mahalanobis(1.0 / P if P.ndim == 1 else np.linalg.inv(P))
 
 
+def _requires(P: Any, problem: Any, model: Any) -> str | None:
+    size = layout_of(model, problem).size
+    if callable(P) or P.shape in ((size,), (size, size)):
+        return None
+    return f"P has shape {P.shape}; θ has {size} entries: ({size},) or ({size}, {size}) is needed"
+
+
 @record
 class PreconditionedFlow(Flow):
     """θ̇ = −P ∇L(θ), P a positive diagonal (P,), a symmetric positive definite matrix, or a callable
@@ -39,11 +46,15 @@ class PreconditionedFlow(Flow):
         if not callable(self.P):
             object.__setattr__(self, "P", spd("P", self.P))
 
+    def requires(self, problem: Any, model: Any) -> str | None:
+        """Why this flow cannot run there; None when it can."""
+        return _requires(self.P, problem, model)
+
     def velocity(self, theta: np.ndarray, gradient: np.ndarray, layout: Layout) -> np.ndarray:
         return -_apply(self.P, theta, gradient)
 
     @property
-    def potential(self) -> Potential | None:
+    def row_potential(self) -> Potential | None:
         return _potential(self.P, self.weight_decay)
 
 
@@ -65,9 +76,13 @@ class PreconditionedGradientDescent(Step):
         if not callable(self.P):
             object.__setattr__(self, "P", spd("P", self.P))
 
+    def requires(self, problem: Any, model: Any) -> str | None:
+        """Why this optimizer cannot run there; None when it can."""
+        return _requires(self.P, problem, model)
+
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         return theta - self.size(k) * _apply(self.P, theta, oracle(theta)), state
 
     @property
-    def potential(self) -> Potential | None:
+    def row_potential(self) -> Potential | None:
         return _potential(self.P, self.weight_decay)

@@ -51,7 +51,7 @@ class SteepestDescent(Step):
         return theta - self.size(k) * self.norm.dual(g) * self.norm.direction(g), state
 
     @property
-    def potential(self) -> Potential | None:
+    def row_potential(self) -> Potential | None:
         euclidean = self.norm == LpNorm(2.0) and self.weight_decay == 0
         return Euclidean() if euclidean else None
 
@@ -70,7 +70,7 @@ class NormalizedGradientDescent(Step):
         return theta - self.size(k) * LpNorm(2.0).direction(g), state
 
     @property
-    def potential(self) -> Potential | None:
+    def row_potential(self) -> Potential | None:
         return Euclidean() if self.weight_decay == 0 else None
 
     def kernel_rule(self) -> KernelRule | None:

@@ -35,11 +35,17 @@ class SGD(Step):
             raise ValueError(f"batch must be an integer ≥ 1, got {self.batch}")
         object.__setattr__(self, "batch", int(self.batch))
 
+    def requires(self, problem: Any, model: Any) -> str | None:
+        """Why this optimizer cannot run there; None when it can."""
+        return (
+            None if problem.has_samples else f"this {type(problem).__name__} has no samples for SGD to draw"
+        )
+
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         return theta - self.size(k) * oracle.sample(theta, self.batch), state
 
     @property
-    def potential(self) -> Potential | None:
+    def row_potential(self) -> Potential | None:
         return Euclidean() if self.weight_decay == 0 else None
 
     def look_every(self, n: int) -> int:
@@ -93,7 +99,7 @@ class RandomizedKaczmarz(Step):
         return squares if self.sampling == "norm" else (squares > 0).astype(float)
 
     @property
-    def potential(self) -> Potential:
+    def row_potential(self) -> Potential:
         return Euclidean()
 
     def look_every(self, n: int) -> int:

@@ -22,14 +22,16 @@ class Problem(ABC):
     For developers: implement ``w_shape``, ``n``, ``loss``, ``gradient`` and, if stochastic methods
     should run, ``sample_gradient``. ``loss`` and ``gradient`` accept leading batch axes and
     complex w (a flow's Jacobian is taken by a complex step). ``gradient_noise`` tells rest from
-    rounding at a minimum, ``least_loss`` is inf L.
-
+    rounding at a minimum; ``attains_zero`` says whether the data can be fitted.
     """
 
     @property
     @abstractmethod
     def w_shape(self) -> tuple[int, ...]:
         """Shape of the predictor."""
+
+    has_samples: bool = False
+    """Whether ``sample_gradient`` can draw."""
 
     @property
     @abstractmethod
@@ -53,9 +55,9 @@ class Problem(ABC):
         return None
 
     @property
-    def least_loss(self) -> float:
-        """inf_w L(w); −1 when unknown."""
-        return 0.0
+    def attains_zero(self) -> bool:
+        """Whether some w has L(w) = 0, up to rounding."""
+        return True
 
     def gradient_noise(self, w: np.ndarray) -> np.ndarray:
         """The size that rounding of data and w gives each entry of ∇L(w) at a minimiser."""
@@ -70,10 +72,12 @@ class Problem(ABC):
         return bool(np.all(np.abs(self.gradient(w)) <= noise))
 
     def log_loss(self, w: np.ndarray) -> np.ndarray:
-        """Log L(w), which losses that vanish exponentially keep from underflowing."""
+        """log L(w), which losses that vanish exponentially keep from underflowing."""
         with np.errstate(divide="ignore"):
             return np.log(self.loss(w))
 
     def log_gradient(self, w: np.ndarray) -> np.ndarray:
         """∇ log L(w) = ∇L(w)/L(w)."""
-        return self.gradient(w) / np.reshape(self.loss(w), np.shape(self.loss(w)) + (1,) * len(self.w_shape))
+        loss = np.asarray(self.loss(w))
+        size = loss.reshape(loss.shape + (1,) * len(self.w_shape))
+        return self.gradient(w) / np.where(size == 0, 1.0, size)

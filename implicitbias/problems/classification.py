@@ -36,7 +36,6 @@ class Classification(Problem):
     >>> problem = Classification([[1.0, 0.0], [0.0, 2.0]], [1, 0])
     >>> problem.Z.tolist(), float(problem.margins(np.array([1.0, -1.0])).min())
     ([[1.0, 0.0], [-0.0, -2.0]], 1.0)
-
     """
 
     X: Any
@@ -68,6 +67,8 @@ class Classification(Problem):
         Z: np.ndarray = self.y[:, None] * self.X
         Z.flags.writeable = False  # like X: kernels then meet one type, and are compiled once
         return Z
+
+    has_samples = True
 
     @property
     def w_shape(self) -> tuple[int, ...]:
@@ -108,6 +109,10 @@ class Classification(Problem):
         log_l, log_slope = self._log_losses(self.margins(w))
         weights = np.exp(log_slope - _log_sum_exp(log_l)[..., None])
         return -weights @ self.Z
+
+    @property
+    def attains_zero(self) -> bool:
+        return False  # at infinity only
 
     def is_least(self, w: np.ndarray, amplification: float = 1.0) -> bool:
         # relative to the loss, so that a vanishing one is not taken for a minimum (there is none then)

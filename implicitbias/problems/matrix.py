@@ -25,7 +25,6 @@ class MatrixRegression(Problem):
     >>> problem = MatrixRegression.whitened([[3.0, 0.0], [0.0, 1.0]])
     >>> float(problem.loss(np.zeros((2, 2))))
     5.0
-
     """
 
     X: Any
@@ -81,9 +80,12 @@ class MatrixRegression(Problem):
         R = self.X @ np.swapaxes(w, -1, -2) - self.Y
         return np.swapaxes(R, -1, -2) @ self.X / self.n
 
+    @property
+    def has_samples(self) -> bool:  # type: ignore[override]
+        """A whitened problem is its two moments, and has none."""
+        return self.n == self.X.shape[0]
+
     def sample_gradient(self, w: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        if self.n != self.X.shape[0]:
-            return super().sample_gradient(w, rows)
         X = self.X[rows]
         return (X @ w.T - self.Y[rows]).T @ X / len(rows)
 
@@ -93,6 +95,10 @@ class MatrixRegression(Problem):
         W = np.linalg.lstsq(self.X, self.Y, rcond=None)[0].T
         R = self.X @ W.T - self.Y
         return 0.0 if np.all(np.abs(R) <= self._residual_noise(W)) else float(np.sum(R * R)) / (2 * self.n)
+
+    @property
+    def attains_zero(self) -> bool:
+        return self.least_loss == 0.0
 
     def _residual_noise(self, w: np.ndarray) -> np.ndarray:
         noise: np.ndarray = 8 * EPS * (self.X.shape[1] + 2) * (np.abs(self.X) @ np.abs(w).T + np.abs(self.Y))
@@ -117,7 +123,6 @@ class MatrixCompletion(Problem):
     >>> problem = MatrixCompletion([[np.nan, 1.0], [1.0, 0.0]], [[False, True], [True, True]])
     >>> float(problem.loss(np.zeros((2, 2))))
     1.0
-
     """
 
     values: Any
@@ -137,6 +142,8 @@ class MatrixCompletion(Problem):
         mask.flags.writeable = False
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "mask", mask)
+
+    has_samples = True
 
     @property
     def w_shape(self) -> tuple[int, ...]:

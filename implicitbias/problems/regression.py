@@ -33,7 +33,6 @@ class Regression(Problem):
     >>> problem = Regression([[1, 1]], [2])
     >>> float(problem.loss(np.zeros(2))), problem.least_loss
     (2.0, 0.0)
-
     """
 
     X: Any
@@ -42,6 +41,8 @@ class Regression(Problem):
     def __post_init__(self) -> None:
         object.__setattr__(self, "X", real_array("X", self.X, (None, None)))
         object.__setattr__(self, "y", real_array("y", self.y, (self.X.shape[0],), "(one per row of X)"))
+
+    has_samples = True
 
     @property
     def w_shape(self) -> tuple[int, ...]:
@@ -85,6 +86,10 @@ class Regression(Problem):
     def consistent(self) -> bool:
         """Whether Xw = y has a solution (up to rounding)."""
         return self.least_loss == 0.0
+
+    @property
+    def attains_zero(self) -> bool:
+        return self.consistent
 
     def _residual_noise(self, w: np.ndarray) -> np.ndarray:
         # |fl(Xw − y) − (Xw − y)| ≤ (d + 2)·eps·(|X||w| + |y|), and w carries errors of that kind itself

@@ -78,6 +78,8 @@ class Prediction:
             raise ValueError(
                 f"the rule {self.rule.name!r} predicts a limit, not a curve: use .w or .direction"
             )
+        if (t is None) == (log_time is None):
+            raise ValueError("at takes a time, or log_time=…, and not both")
         w: np.ndarray = self.value(t) if log_time is None else self.value(log_time=log_time)
         return w
 
@@ -99,10 +101,13 @@ def predict(setting: Any, run: Any = None) -> Prediction:
     >>> from implicitbias import GradientDescent, Linear, Regression, Setting
     >>> predict(Setting(Regression([[1.0, 1.0]], [2.0]), Linear(), GradientDescent(0.1))).w
     array([1., 1.])
-
     """
     from .rules import RULES
 
+    if setting.batch is not None:
+        raise ValueError("predict takes one setting, not a batch: predict each of setting.unstack()")
+    if run is not None and run.setting is not None and run.setting != setting:
+        raise ValueError("the run is of another setting: predict(run.setting, run)")
     missed: dict[str, str] = {}
     for rule in RULES:
         miss = _first_missed(rule, setting, run)
@@ -120,6 +125,11 @@ def predict(setting: Any, run: Any = None) -> Prediction:
 
 def _first_missed(rule: Rule, setting: Any, run: Any) -> str | None:
     miss = rule.first_missed(setting, run)
+    lacking = [name for name in rule.observe if run is not None and name not in run.accumulators]
+    if miss is None and lacking:
+        return (
+            f"the run has the accumulators {', '.join(lacking)}: simulate it without naming fewer in observe"
+        )
     if miss is None and rule.observe and run is None:
         return f"the run is given, since it uses the accumulators {', '.join(rule.observe)}: predict(setting, run)"
     return miss
@@ -149,13 +159,12 @@ def closed_form(setting: Any) -> Callable[..., np.ndarray]:
     ------
     NoPrediction
         when no rule gives a curve for the setting.
-
     """
     from .rules import RULES
 
     missed: dict[str, str] = {}
     for rule in RULES:
-        if not rule.name.startswith("exact curve"):
+        if not rule.exact_curve:
             continue
         miss = _first_missed(rule, setting, None)
         if miss is None:
@@ -180,6 +189,8 @@ class Comparison(NamedTuple):
 
 def compare(run: Any, pred: Prediction) -> Comparison:
     """How far a run ended from a prediction, and how good its end is for the predicted program."""
+    if isinstance(run.status, list):
+        raise ValueError("compare takes one run, not a batch: simulate and compare each of setting.unstack()")
     pairs: list[tuple[Any, Any]]
     if pred.direction is not None:
         pairs = [(run.w / np.linalg.norm(run.w), pred.direction)]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..checks import real_array
 from ..geometry import LpNorm, PNorm, Potential, as_norm, bregman_projection
 from ..geometry.bregman import row_space
 from ..records import record
@@ -27,7 +28,8 @@ __all__ = [
     "max_margin",
 ]
 
-EPS = float(np.finfo(float).eps)
+UNSOLVED = 1e-8
+"""A solver whose relative residual stays above this has failed, and says so."""
 
 
 class Certificate(NamedTuple):
@@ -56,6 +58,11 @@ class Program(ABC):
     kind = "point"
     """"point", or "direction" when only w/‖w‖ is selected."""
 
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of w."""
+
     @abstractmethod
     def objective(self, w: np.ndarray) -> float:
         """What is minimised."""
@@ -82,12 +89,22 @@ class BregmanProjection(Program):
     X: np.ndarray
     y: np.ndarray
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.X.shape[1],)
+
     def objective(self, w: np.ndarray) -> float:
         return float(self.potential.value(w) - self.z0 @ w)
 
     @cached_property
     def solution(self) -> np.ndarray:
-        return bregman_projection(self.potential, self.z0, self.X, self.y).w
+        found = bregman_projection(self.potential, self.z0, self.X, self.y)
+        if not found.residual <= UNSOLVED:
+            raise ArithmeticError(
+                f"the projection by {type(self.potential).__name__} was not found: Newton's method stopped at "
+                f"relative residual {found.residual:.2g}"
+            )
+        return found.w
 
     def certify(self, w: np.ndarray) -> Certificate:
         """Dual bound ⟨ν, b⟩ − ψ*(z₀ + Aᵀν) at ν = A(∇ψ(w) − z₀), A an orthonormal basis of range(Xᵀ)."""
@@ -138,6 +155,10 @@ class MaxMargin(Program):
         if not isinstance(self.norm, LpNorm):
             raise ValueError(f"MaxMargin solves ℓp norms, not {type(self.norm).__name__}")
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.Z.shape[1],)
+
     def objective(self, w: np.ndarray) -> float:
         return float(self.norm.value(w))
 
@@ -184,7 +205,6 @@ def separating_direction(Z: np.ndarray) -> np.ndarray:
     ------
     NotSeparable
         with its certificate, when the largest least margin is not positive.
-
     """
     from scipy.optimize import linprog
 
@@ -210,6 +230,8 @@ def _linear_program(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
     from scipy.optimize import linprog
 
     n, d = Z.shape
+    scale = float(np.max(np.abs(Z)))
+    Z = Z / scale  # the solver's tolerances are absolute
     bounds: list[tuple[float, float]]
     if p == np.inf:  # min t : Zw ≥ 1, −t ≤ w ≤ t
         box = np.vstack([np.hstack([np.eye(d), -np.ones((d, 1))]), np.hstack([-np.eye(d), -np.ones((d, 1))])])
@@ -221,7 +243,7 @@ def _linear_program(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
     result = linprog(cost, A_ub=A, b_ub=b, bounds=bounds, method="highs")
     w = result.x[:d] if p == np.inf else result.x[:d] - result.x[d:]
     alpha = np.maximum(-result.ineqlin.marginals[:n], 0.0)
-    return w / np.min(Z @ w), alpha
+    return w / (np.min(Z @ w) * scale), alpha / scale
 
 
 def _active_set(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
@@ -280,7 +302,6 @@ def max_margin(problem: Any, norm: Any = 2) -> MaxMarginSolution:
     >>> from implicitbias import Classification
     >>> max_margin(Classification([[1.0, 0.0], [0.0, -2.0]], [1, -1])).w.tolist()
     [1.0, 0.5]
-
     """
     from .prediction import NoPrediction
 
@@ -296,5 +317,11 @@ def max_margin(problem: Any, norm: Any = 2) -> MaxMarginSolution:
 
 
 def certify(w: np.ndarray, program: Program) -> Certificate:
-    """Feasibility, stationarity and duality gap of ``w`` for ``program``, from ``w`` alone."""
-    return program.certify(np.asarray(w, dtype=float))
+    """Feasibility, stationarity and duality gap of ``w`` for ``program``, whatever produced ``w``.
+
+    Raises
+    ------
+    ValueError
+        for a w of the wrong shape, or not finite.
+    """
+    return program.certify(real_array("w", w, program.shape, "(the predictor of this program)"))

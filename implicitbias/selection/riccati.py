@@ -38,7 +38,6 @@ class RiccatiSolution:
     theta0 : (W₁ (h, d_in), W₂ (d_out, h)); where it is not λ-balanced, λ is the mean of diag D and the
         curve is not the flow's.
     T : (d_out, d_in) the target.
-
     """
 
     def __init__(self, theta0: tuple[np.ndarray, np.ndarray], T: np.ndarray) -> None:

@@ -48,6 +48,8 @@ class Rule:
     hypotheses: tuple[Hypothesis, ...]
     apply: Callable[[Any, Any], Any]
     observe: tuple[str, ...] = ()
+    exact_curve: bool = False
+    """Whether ``apply`` gives w(t) at every t: what ``closed_form`` looks for."""
 
     def first_missed(self, setting: Any, run: Any = None) -> str | None:
         """The text of the first hypothesis that fails; those of the run are asked only of a run."""

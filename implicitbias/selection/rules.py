@@ -37,7 +37,6 @@ def mirror_form(setting: Any, run: Any = None) -> tuple[Potential, np.ndarray]:
     ------
     ValueError
         where the model has no such form.
-
     """
     accumulators = {} if run is None else run.accumulators
     form = setting.model.mirror_form(setting.optimizer, setting.theta0, accumulators)
@@ -78,7 +77,7 @@ row_space = Rule(
         LINEAR,
         Hypothesis(
             "every update moves the optimizer's dual point ∇ψ(w) inside range(Xᵀ)",
-            lambda s: s.optimizer.potential is not None,
+            lambda s: s.optimizer.row_potential is not None,
         ),
         CONSISTENT,
         CONVERGED,
@@ -277,6 +276,7 @@ riccati_rule = Rule(
         Hypothesis("the start is λ-balanced: W₂ᵀW₂ − W₁W₁ᵀ = λI", lambda s: imbalance(s.theta0)[1] <= 1e-12),
     ),
     apply=riccati,
+    exact_curve=True,
 )
 
 RULES: list[Rule] = [

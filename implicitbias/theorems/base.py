@@ -99,7 +99,6 @@ class Theorem:
     conditions : further conditions of the draw, as Hypothesis objects; named on the page.
     instances : how many instances ``verify`` draws unless told otherwise.
     figure : (claim, control, ax) ↦ artists, from a Sample of each.
-
     """
 
     id: str

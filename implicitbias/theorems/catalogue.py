@@ -25,7 +25,6 @@ def find(id: str) -> Theorem:
     ------
     KeyError
         naming the nearest ids, when there is none.
-
     """
     if id not in THEOREMS:
         near = get_close_matches(id, THEOREMS, n=3, cutoff=0.3)

@@ -27,7 +27,6 @@ def cite(*used: Any) -> str:
     --------
     >>> print(cite("randomized-kaczmarz").splitlines()[0])
     @article{strohmer2009kaczmarz,
-
     """
     keys: list[str] = []
     for item in used:

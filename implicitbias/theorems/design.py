@@ -74,7 +74,7 @@ def _metric(setting: Setting) -> np.ndarray:
     """dw/dt = −metric · g of the flow behind a step, at its start."""
     optimizer, model = setting.optimizer, setting.model
     if isinstance(optimizer, MirrorDescent):
-        return A * (2 - A) / optimizer.mirror.hessian(setting.w0)
+        return A * (2 - A) / optimizer.potential.hessian(setting.w0)
     if isinstance(model, PowerPropagation):
         return model.pullback(setting.theta0, np.ones_like(setting.w0)) ** 2
     return optimizer.P(setting.w0)

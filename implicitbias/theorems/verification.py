@@ -97,6 +97,7 @@ class Report:
         return all(r.ok for r in self.results)
 
     def to_dict(self) -> dict[str, Any]:
+        """The report as the JSON file has it."""
         return {
             "version": __version__,
             "seed": self.seed,
@@ -263,24 +264,25 @@ def verify(
     jobs : processes.
     figures : draw each theorem's figure, as SVG text in ``Result.figure``.
     progress : called with each Result as it comes.
-    theorems : a user's own theorems, in place of the catalogue's.
+    theorems : a user's own theorems, in place of the catalogue's; they run in this process.
 
     Returns
     -------
     Report, whose ``ok`` is false when a claim does not hold or a control does not fail.
-
     """
     from .catalogue import select
 
     chosen = list(theorems) if theorems is not None else select(ids, families)
-    if theorems is not None:
-        jobs = 1  # a user's declarations hold functions that do not travel between processes
+    if seed is not None and int(seed) < 0:
+        raise ValueError(f"seed must be an integer ≥ 0, got {seed}")
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
     count = 1 if quick and instances is None else instances
     if count is not None and count < 1:
         raise ValueError(f"instances must be at least 1, got {count}")
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
+    if theorems is not None:
+        jobs = 1  # a user's declarations hold functions that do not travel between processes
     results = []
     for result in _results(chosen, seed, count, jobs, figures):
         results.append(result)

@@ -1,0 +1,176 @@
+"""The closed form of two-layer linear networks against an integration of the layers themselves."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from implicitbias import (
+    DeepLinear,
+    GradientDescent,
+    GradientFlow,
+    MatrixRegression,
+    NoPrediction,
+    Regression,
+    Setting,
+    closed_form,
+    predict,
+)
+
+SHAPES = [(4, 4, 4, 0.0), (5, 3, 3, 0.8), (3, 3, 5, -0.8), (5, 2, 4, 0.4), (3, 5, 2, 0.0)]
+every_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda s: "{}-{}-{} λ={}".format(*s))
+
+
+def orthonormal(n, r, rng):
+    return np.linalg.qr(rng.standard_normal((n, r)))[0]
+
+
+def balanced(shape, rng):
+    """W₂ᵀW₂ − W₁W₁ᵀ = λI, on the first r hidden directions when h is the largest width (λ = 0)."""
+    d_in, h, d_out, lam = shape
+    r = min(shape[:3])
+    q = np.sqrt(rng.uniform(0.3, 0.8, r) ** 2 + lam**2 / 4)
+    R = orthonormal(h, r, rng)
+    W1 = R @ np.diag(np.sqrt(q - lam / 2)) @ orthonormal(d_in, r, rng).T
+    return W1, orthonormal(d_out, r, rng) @ np.diag(np.sqrt(q + lam / 2)) @ R.T
+
+
+def target(shape, rng):
+    r = min(shape[0], shape[2])
+    return orthonormal(shape[2], r, rng) @ np.diag(np.linspace(1.6, 0.7, r)) @ orthonormal(shape[0], r, rng).T
+
+
+def setting(shape, seed=0, sign=1):
+    """For square shapes the sign of det W(0)·det T is chosen; the rest do not depend on it."""
+    rng = np.random.default_rng(seed)
+    T, (W1, W2) = target(shape, rng), balanced(shape, rng)
+    if shape[0] == shape[1] == shape[2] and np.linalg.det(W2 @ W1) * np.linalg.det(T) * sign < 0:
+        T = -T if len(T) % 2 else T @ np.diag([-1.0] + [1.0] * (len(T) - 1))
+    return Setting(MatrixRegression.whitened(T), DeepLinear(shape[:3]), GradientFlow(), (W1, W2))
+
+
+def integrate(s, times):
+    """(W₁, W₂) by DOP853, with the gradients of ½‖W₂W₁ − T‖² written out here."""
+    W1, W2 = s.init
+    T, cut = s.problem.target, W1.size
+
+    def field(t, q):
+        A, B = q[:cut].reshape(W1.shape), q[cut:].reshape(W2.shape)
+        E = B @ A - T
+        return -np.concatenate([(B.T @ E).ravel(), (E @ A.T).ravel()])
+
+    start = np.concatenate([W1.ravel(), W2.ravel()])
+    path = solve_ivp(field, (0, times[-1]), start, "DOP853", times, rtol=1e-13, atol=1e-15).y.T
+    return np.array([q[cut:].reshape(W2.shape) @ q[:cut].reshape(W1.shape) for q in path])
+
+
+@every_shape
+@pytest.mark.parametrize("seed", range(2))
+def test_the_curve_is_the_flow(shape, seed):
+    s, times = setting(shape, seed), np.linspace(0, 4, 17)
+    # the integrator's 1e-13 a step, amplified by e^{s_max·t} ≤ 600 at most while modes leave their saddle
+    assert np.abs(closed_form(s)(times) - integrate(s, times)).max() <= 1e-11
+
+
+@every_shape
+def test_late_times_and_the_limit(shape):
+    s = setting(shape)
+    f, T = closed_form(s), s.problem.target
+    U, sigma, Vt = np.linalg.svd(T, full_matrices=False)
+    r = min(shape[1], len(sigma))
+    limit = (U[:, :r] * sigma[:r]) @ Vt[:r]  # the h largest modes; T itself when h ≥ rank
+    late = f(200.0)
+    assert np.all(np.isfinite(late))
+    np.testing.assert_allclose(f(np.inf), limit, atol=1e-12)
+    # the slowest rate of these spectra is ≥ 0.3: e^{−60} at t = 200, so only rounding is left
+    np.testing.assert_allclose(late, limit, atol=1e-11)
+
+
+@every_shape
+def test_time_zero_is_the_start(shape):
+    s = setting(shape)
+    np.testing.assert_allclose(closed_form(s)(0), s.w0, atol=1e-15)
+
+
+def test_an_array_of_times_adds_its_axes():
+    s = setting(SHAPES[1])
+    f = closed_form(s)
+    times = np.array([[3.0, 0.0, np.inf], [0.5, 200.0, 3.0]])  # unsorted, repeated, infinite
+    W = f(times)
+    assert W.shape == (2, 3, 3, 5)
+    assert f(1.0).shape == s.problem.w_shape == (3, 5)
+    assert f([1.0]).shape == (1, 3, 5)
+    for i in np.ndindex(2, 3):
+        # the same semigroup in other pieces
+        np.testing.assert_allclose(W[i], f(times[i]), atol=1e-13)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_saddle_of_the_wrong_determinant(seed):
+    """det W(0)·det T < 0 with λ = 0: the smallest mode is never reached."""
+    s = setting(SHAPES[0], seed, sign=-1)
+    W, T = closed_form(s)(np.inf), s.problem.target
+    sigma = np.linalg.svd(T)[1]
+    assert np.sum(np.linalg.svd(W)[1] > 1e-10) == 3
+    # the rank-three truncation of T: its residual is s_min(T)
+    np.testing.assert_allclose(np.linalg.norm(W - T), sigma[-1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("t", [-1.0, np.nan, [0.0, -1e-9]])
+def test_times_that_are_none(t):
+    with pytest.raises(ValueError, match="t ≥ 0"):
+        closed_form(setting(SHAPES[0]))(t)
+
+
+def rebuilt(s, **change):
+    parts = {"problem": s.problem, "model": s.model, "optimizer": s.optimizer, "init": s.init}
+    return Setting(**{**parts, **change})
+
+
+S0 = setting(SHAPES[0])
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        (rebuilt(S0, init=(2 * S0.init[0], S0.init[1])), "λ-balanced"),
+        (rebuilt(S0, init=(S0.init[0], S0.init[1] + 1e-6)), "λ-balanced"),
+        (rebuilt(S0, optimizer=GradientDescent(0.1)), "gradient flow"),
+        (rebuilt(S0, optimizer=GradientFlow(rates=(1.0, 2.0))), "one rate"),
+        (rebuilt(S0, optimizer=GradientFlow(weight_decay=0.1)), "weight decay"),
+        (rebuilt(S0, model=DeepLinear((4, 4, 4, 4)), init=(*S0.init, np.eye(4))), "two layers"),
+        (rebuilt(S0, problem=MatrixRegression(3 * np.eye(4), np.eye(4))), "whitened"),
+    ],
+)
+def test_hypotheses_that_fail_are_named(changed, says):
+    for ask in (closed_form, predict):
+        with pytest.raises(NoPrediction, match="Riccati") as caught:
+            ask(changed)
+        assert says in caught.value.candidates["exact curve of a two-layer linear network (matrix Riccati)"]
+
+
+def test_predict_gives_the_same_curve():
+    s = setting(SHAPES[3])
+    pred = predict(s)
+    times = np.array([0.0, 1.0, np.inf])
+    np.testing.assert_array_equal(pred.at(times), closed_form(s)(times))
+    assert pred.w is None
+    assert pred.program is None
+    assert pred.certificate is None
+
+
+def test_a_whitened_problem_may_be_given_as_data():
+    rng = np.random.default_rng(3)
+    X = np.sqrt(10) * orthonormal(10, 4, rng)
+    Y = rng.standard_normal((10, 4))
+    s = Setting(MatrixRegression(X, Y), DeepLinear((4, 4, 4)), GradientFlow(), S0.init)
+    times = np.linspace(0, 2, 5)
+    # the loss is ½‖W − YᵀX/n‖² plus a constant
+    assert np.abs(closed_form(s)(times) - integrate(s, times)).max() <= 1e-11
+
+
+def test_vector_problems_have_no_riccati_curve():
+    s = Setting(
+        Regression(np.eye(2), [1.0, 2.0]), DeepLinear((2, 2, 1)), GradientFlow(), (np.eye(2), np.ones((1, 2)))
+    )
+    with pytest.raises(NoPrediction, match="MatrixRegression"):
+        closed_form(s)
