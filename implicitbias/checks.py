@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-__all__ = ["positive", "real_array"]
+__all__ = ["number", "positive", "real_array", "whole"]
 
 
 def real_array(
@@ -38,12 +39,22 @@ def real_array(
     return array
 
 
-def positive(name: str, value: Any, advice: str = "") -> float:
-    """``value`` as a float, which must be finite and > 0."""
+def number(name: str, value: Any, wanted: str, good: Callable[[float], bool]) -> float:
+    """``value`` as a finite float that is ``good``; ``wanted`` completes "NAME must …"."""
     try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be a positive number, got {value!r:.80}") from error
-    if not (np.isfinite(number) and number > 0):
-        raise ValueError(f"{name} must be finite and > 0, got {number}" + (f"; {advice}" if advice else ""))
-    return number
+        x = np.nan if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError):
+        x = np.nan
+    if not (np.isfinite(x) and good(x)):
+        raise ValueError(f"{name} must {wanted}, got {value!r:.80}")
+    return x
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """``value`` as an integer ≥ ``least``."""
+    return int(number(name, value, f"be an integer ≥ {least}", lambda x: x == int(x) and x >= least))
+
+
+def positive(name: str, value: Any) -> float:
+    """``value`` as a float, which must be finite and > 0."""
+    return number(name, value, "be finite and > 0", lambda x: x > 0)

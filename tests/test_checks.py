@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from implicitbias.checks import positive, real_array
+from implicitbias.checks import positive, real_array, whole
 
 
 @pytest.mark.parametrize(
@@ -86,10 +86,10 @@ def test_positive_numbers(value):
         (-0.1, "step must be finite and > 0, got -0.1"),
         (np.inf, "got inf"),
         (np.nan, "got nan"),
-        ("x", "step must be a positive number, got 'x'"),
-        (None, "step must be a positive number, got None"),
-        (1j, "step must be a positive number"),
-        ([1.0, 2.0], "step must be a positive number"),
+        ("x", "step must be finite and > 0, got 'x'"),
+        (None, "step must be finite and > 0, got None"),
+        (1j, "step must be finite and > 0"),
+        ([1.0, 2.0], "step must be finite and > 0"),
     ],
 )
 def test_numbers_that_are_not_positive(value, message):
@@ -97,6 +97,14 @@ def test_numbers_that_are_not_positive(value, message):
         positive("step", value)
 
 
-def test_advice_is_given():
-    with pytest.raises(ValueError, match="; halve it"):
-        positive("step", -1.0, "halve it")
+@pytest.mark.parametrize("value", ["0.5", b"1", True + 0.5j])
+def test_numbers_as_text_are_no_numbers(value):
+    with pytest.raises(ValueError, match="x must be finite and > 0"):
+        positive("x", value)
+
+
+def test_whole_numbers():
+    assert whole("n", np.int64(3), 2) == whole("n", 3.0, 3) == 3
+    for value in (2.5, 1, np.nan, "3", None):
+        with pytest.raises(ValueError, match="n must be an integer ≥ 2"):
+            whole("n", value, 2)

@@ -85,6 +85,8 @@ class Setting:
                     f"init is missing: give θ for {_name(self.model)}, {_wanted(layout)}, or Balanced(scale)"
                 )
         if isinstance(init, Balanced):
+            if init.signs is not None and not getattr(self.model, "takes_signs", False):
+                raise ValueError(f"the balanced start of {_name(self.model)} has no signs to set")
             self.model.balanced(self.problem, init.scale, init.rng, init.signs)
             return init
         advice = f"for {_name(self.model)} on this {type(self.problem).__name__}: {_wanted(layout)}"

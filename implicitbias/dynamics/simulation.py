@@ -76,6 +76,8 @@ def simulate(
             setting, stop, save, observe, rng, state,
             {"engine": engine, "chart": chart, "polish": polish, "rtol": rtol, "atol": atol, "method": method},
         )  # fmt: skip
+    if state is not None and ("q" in state) != setting.is_flow:
+        raise ValueError("state must be run.state of an earlier run of the same setting")
     began = time.perf_counter()
     if setting.is_flow:
         if observe:

@@ -28,6 +28,8 @@ __all__ = ["run_steps"]
 
 CHUNK = 1024
 FOREVER = 10_000_000
+SETTLED = 32
+"""Chunks at the least loss after which a run is at rest, whatever it still does."""
 
 
 def run_steps(
@@ -45,7 +47,7 @@ def run_steps(
     limit = loop.k + (FOREVER if stop.steps is None else stop.steps)
     if save is not None and save.keeps(loop.k):
         recorder.add(loop.flat, loop.time, loop.log_time, loop.k)
-    ending, then = loop.at_start(), loop.flat.copy()
+    ending, then, least = loop.at_start(), loop.flat.copy(), 0
     if ending is None and stop.time is not None and loop.time >= stop.time:
         ending = limit_ending(stop, "time")
     while ending is None:
@@ -59,8 +61,10 @@ def run_steps(
         if ending is None and loop.k >= limit:
             ending = loop.look() or _out_of_steps(stop)
         if ending is None and loop.k % CHUNK == 0:
+            # a method that never comes to rest (accelerated, say) has done so when its loss stays the least
+            least = least + 1 if at_least_loss(setting, loop.flat) else 0
             # a cycle whose period divides the distance is not at rest: one more step tells
-            if loop.is_at(then) and loop.rests():
+            if least >= SETTLED or (loop.is_at(then) and loop.rests()):
                 ending = fixed_point_ending(setting, stop, loop.flat, loop.oracle)
             then = loop.flat.copy()
     if ending[0] == "diverged" and save is not None and save.at is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import real_array
+from ..checks import real_array, whole
 from ..records import record
 
 __all__ = ["Save", "Stop"]
@@ -98,8 +98,8 @@ class Save:
             object.__setattr__(self, "at", at)
         for name in ("every", "log", "last"):
             value = getattr(self, name)
-            if value is not None and (int(value) != value or value < 1):
-                raise ValueError(f"Save({name}=…) must be an integer ≥ 1, got {value}")
+            if value is not None:
+                object.__setattr__(self, name, whole(f"Save({name}=…)", value, 1))
         fields = (self.fields,) if isinstance(self.fields, str) or callable(self.fields) else self.fields
         object.__setattr__(self, "fields", tuple(fields))
         if self.at is None and self.every is None and self.log is None:

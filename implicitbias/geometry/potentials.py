@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import positive, real_array
+from ..checks import number, positive, real_array
 from ..records import record
 
 __all__ = ["Euclidean", "Hypentropy", "Mahalanobis", "PNorm", "Potential"]
@@ -131,8 +131,8 @@ class PNorm(Potential):
     p: float
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.p) and self.p > 1):
-            raise ValueError(f"PNorm needs a finite p > 1, got {self.p}; p = 1 is a limit, not a potential")
+        p = number("p", self.p, "be finite and > 1 (p = 1 is a limit, not a potential)", lambda p: p > 1)
+        object.__setattr__(self, "p", p)
 
     def value(self, w: np.ndarray) -> np.ndarray:
         return np.sum(np.abs(w) ** self.p, axis=-1) / self.p

@@ -28,7 +28,7 @@ class Balanced:
     """The standard start of each model at a given ``scale`` (> 0), resolved by ``model.balanced``.
 
     ``rng`` draws orthonormal bases where a model has them; a Generator contributes one key.
-    ``signs`` (d,) sets the signs of w where a model's start has them.
+    ``signs`` (d,) sets the signs of w where a model's start has them (PowerPropagation).
     """
 
     scale: float
@@ -38,7 +38,11 @@ class Balanced:
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", positive("scale", self.scale))
         if self.signs is not None:
-            object.__setattr__(self, "signs", real_array("signs", self.signs))
+            signs = np.sign(real_array("signs", self.signs))
+            if not signs.all():
+                raise ValueError(f"signs must not be zero, got {self.signs!r:.80}")
+            signs.flags.writeable = False
+            object.__setattr__(self, "signs", signs)
         if isinstance(self.rng, np.random.Generator):
             object.__setattr__(self, "rng", int(self.rng.integers(2**63)))
 
@@ -162,6 +166,9 @@ class Model(ABC):
     def from_dual(self, theta0: Theta, potential: Potential, z: np.ndarray) -> Theta:
         """θ on the gradient flow from θ₀ whose predictor has the dual point z."""
         raise NotImplementedError(f"{type(self).__name__} has no dual coordinates")
+
+    takes_signs: bool = False
+    """Whether the balanced start has signs to set."""
 
     default_init: Balanced | None = None
     """The start when a setting names none; None: it must."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import positive, real_array
+from ..checks import number, positive, real_array, whole
 from ..geometry import Hypentropy, Potential
 from ..records import record
 from .base import Chart, Model
@@ -56,9 +56,7 @@ class Diagonal(Model):
     depth: int = 2
 
     def __post_init__(self) -> None:
-        if int(self.depth) != self.depth or self.depth < 2:
-            raise ValueError(f"depth must be an integer ≥ 2, got {self.depth}")
-        object.__setattr__(self, "depth", int(self.depth))
+        object.__setattr__(self, "depth", whole("depth", self.depth, 2))
 
     @property
     def dynamics_code(self) -> int:  # type: ignore[override]
@@ -161,10 +159,11 @@ class PowerPropagation(Model):
     power: float
 
     dynamics_code = 3
+    takes_signs = True
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.power) and self.power >= 1):
-            raise ValueError(f"power must be finite and ≥ 1, got {self.power}")
+        power = number("power", self.power, "be finite and ≥ 1", lambda a: a >= 1)
+        object.__setattr__(self, "power", power)
 
     def shapes(self, problem: Problem) -> Any:
         return (_regression_width(self, problem),)

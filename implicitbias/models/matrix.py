@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import positive
+from ..checks import positive, whole
 from ..records import record
 from .base import Model
 
@@ -34,11 +34,12 @@ class DeepLinear(Model):
     widths: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        widths = tuple(int(n) for n in self.widths)
-        if len(widths) < 2 or min(widths) < 1 or widths != tuple(self.widths):
+        given = self.widths if isinstance(self.widths, tuple | list) else ()
+        if len(given) < 2:
             raise ValueError(
-                f"widths must be at least two positive integers (d_in, …, d_out), got {self.widths}"
+                f"widths must be at least two integers (d_in, …, d_out), got {self.widths!r:.80}"
             )
+        widths = tuple(whole("every width", n, 1) for n in given)
         object.__setattr__(self, "widths", widths)
 
     @property
@@ -98,9 +99,7 @@ class MatrixFactorization(Model):
     tied: bool = False
 
     def __post_init__(self) -> None:
-        if int(self.rank) != self.rank or self.rank < 1:
-            raise ValueError(f"rank must be a positive integer, got {self.rank}")
-        object.__setattr__(self, "rank", int(self.rank))
+        object.__setattr__(self, "rank", whole("rank", self.rank, 1))
         object.__setattr__(self, "tied", bool(self.tied))
 
     def shapes(self, problem: Problem) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..checks import positive
+from ..checks import number, positive
 from ..geometry import Potential
 from ..models import Layout
 from ..records import record
@@ -52,8 +52,8 @@ class Decay:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "step", positive("step", self.step))
-        if not (np.isfinite(self.power) and self.power >= 0):
-            raise ValueError(f"power must be finite and ≥ 0, got {self.power}")
+        power = number("power", self.power, "be finite and ≥ 0", lambda a: a >= 0)
+        object.__setattr__(self, "power", power)
 
     def sizes(self, k0: int, count: int) -> np.ndarray:
         """η_{k₀}, …, η_{k₀+count−1}."""
@@ -89,8 +89,8 @@ class Optimizer(ABC):
     """Key into refs.bib."""
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise ValueError(f"weight_decay must be finite and ≥ 0, got {self.weight_decay}")
+        decay = number("weight_decay", self.weight_decay, "be finite and ≥ 0", lambda a: a >= 0)
+        object.__setattr__(self, "weight_decay", decay)
 
     @property
     def row_potential(self) -> Potential | None:
@@ -128,7 +128,7 @@ class Step(Optimizer):
         step = self.step
         if callable(step):
             return
-        if isinstance(step, np.ndarray | list | tuple):
+        if isinstance(step, np.ndarray | list | tuple) and np.ndim(step) > 0:
             sizes = np.array([positive("step", s) for s in np.ravel(step)])
             if sizes.size == 0:
                 raise ValueError("step is an empty sequence; give one step size, or one per run of a batch")
@@ -158,6 +158,11 @@ class Step(Optimizer):
         return None
 
 
+def momentum(value: Any) -> float:
+    """A momentum 0 ≤ β < 1."""
+    return number("momentum", value, "satisfy 0 ≤ β < 1", lambda b: 0 <= b < 1)
+
+
 def step_sizes(optimizer: Any, k0: int, count: int) -> np.ndarray:
     """η_{k₀}, …, η_{k₀+count−1}, evaluated outside the kernels; fewer where a callable fails later.
 
@@ -171,8 +176,15 @@ def step_sizes(optimizer: Any, k0: int, count: int) -> np.ndarray:
         return step.sizes(k0, count)
     if not callable(step):
         return np.full(count, float(step))
-    sizes = np.array([float(step(k)) for k in range(k0, k0 + count)])
+    sizes = np.array([_as_float(step(k)) for k in range(k0, k0 + count)])
     bad = np.flatnonzero(~(np.isfinite(sizes) & (sizes > 0)))
     if bad.size and bad[0] == 0:
         raise ValueError(f"the step size at k = {k0} is {sizes[0]}; it must be finite and > 0")
     return sizes[: bad[0]] if bad.size else sizes
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import number
 from ..geometry import Euclidean, Potential
 from ..models import Layout
 from ..records import record
@@ -30,9 +31,8 @@ class GradientFlow(Flow):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.rates is not None:
-            rates = tuple(float(r) for r in self.rates)
-            if not all(np.isfinite(r) and r > 0 for r in rates):
-                raise ValueError(f"rates must be finite and > 0, got {self.rates}")
+            given = np.atleast_1d(np.asarray(self.rates, dtype=object))
+            rates = tuple(number("rates", r, "be finite and > 0", lambda x: x > 0) for r in given)
             object.__setattr__(self, "rates", rates)
 
     def block_rates(self, layout: Layout) -> np.ndarray:

@@ -8,15 +8,9 @@ import numpy as np
 
 from ..geometry import Euclidean, Potential
 from ..records import record
-from .base import KernelRule, Oracle, State, Step
+from .base import KernelRule, Oracle, State, Step, momentum
 
 __all__ = ["HeavyBall", "Nesterov"]
-
-
-def _check(momentum: float) -> float:
-    if not 0 <= momentum < 1:
-        raise ValueError(f"momentum must satisfy 0 ≤ β < 1, got {momentum}")
-    return float(momentum)
 
 
 @record
@@ -35,7 +29,7 @@ class HeavyBall(Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "momentum", _check(self.momentum))
+        object.__setattr__(self, "momentum", momentum(self.momentum))
 
     def init(self, theta: np.ndarray) -> State:
         return np.zeros_like(theta)
@@ -69,7 +63,7 @@ class Nesterov(Step):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.momentum is not None:
-            object.__setattr__(self, "momentum", _check(self.momentum))
+            object.__setattr__(self, "momentum", momentum(self.momentum))
 
     def init(self, theta: np.ndarray) -> State:
         return theta.copy()

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..geometry import Euclidean, LpNorm, Norm, Potential, as_norm
 from ..records import record
-from .base import KernelRule, Oracle, State, Step
+from .base import KernelRule, Oracle, State, Step, momentum
 
 __all__ = ["CoordinateDescent", "NormalizedGradientDescent", "SignDescent", "SteepestDescent"]
 
@@ -94,8 +94,7 @@ class SignDescent(Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum must satisfy 0 ≤ β < 1, got {self.momentum}")
+        object.__setattr__(self, "momentum", momentum(self.momentum))
 
     def init(self, theta: np.ndarray) -> State:
         return np.zeros_like(theta) if self.momentum else ()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import whole
 from ..geometry import Euclidean, Potential
 from ..models import Linear
 from ..problems import Regression
@@ -31,9 +32,7 @@ class SGD(Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if int(self.batch) != self.batch or self.batch < 1:
-            raise ValueError(f"batch must be an integer ≥ 1, got {self.batch}")
-        object.__setattr__(self, "batch", int(self.batch))
+        object.__setattr__(self, "batch", whole("batch", self.batch, 1))
 
     def requires(self, problem: Any, model: Any) -> str | None:
         """Why this optimizer cannot run there; None when it can."""

@@ -305,3 +305,25 @@ def test_sgd_on_inconsistent_data_never_rests():
     assert run.status == "budget"
     run = ib.simulate(setting, ib.Stop(loss=1e-26, steps=20_000), engine="python")
     assert run.status == "budget"
+
+
+def test_an_accelerated_method_that_ripples_for_ever_ends_at_the_least_loss(regression):
+    """k/(k + 3) → 1 amplifies rounding: θ never rests, but its loss stays at the rounding level."""
+    run = ib.simulate(ib.Setting(regression, ib.Linear(), ib.Nesterov(0.1)))
+    assert run.status == "converged"
+    assert run.loss < 1e-28
+
+
+def test_a_step_callable_that_returns_nothing_fails_there(regression):
+    optimizer = ib.GradientDescent(lambda k: None if k == 5 else 0.1)
+    run = ib.simulate(ib.Setting(regression, ib.Linear(), optimizer))
+    assert (run.status, run.steps) == ("failed", 5)
+    assert "k = 5" in run.message
+
+
+def test_a_state_of_another_kind_of_run_is_refused(regression):
+    flow = ib.Setting(regression, ib.Linear(), ib.GradientFlow())
+    steps = ib.Setting(regression, ib.Linear(), ib.GradientDescent(0.1))
+    state = ib.simulate(flow, ib.Stop(time=1.0)).state
+    with pytest.raises(ValueError, match=r"state must be run\.state"):
+        ib.simulate(steps, ib.Stop(steps=3), state=state)

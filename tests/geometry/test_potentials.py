@@ -186,10 +186,10 @@ def test_mahalanobis_diagonal_and_matrix_agree():
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: PNorm(1), "p > 1"),
-        (lambda: PNorm(0.5), "p > 1"),
-        (lambda: PNorm(np.inf), "p > 1"),
-        (lambda: PNorm(np.nan), "p > 1"),
+        (lambda: PNorm(1), "p must be finite and > 1"),
+        (lambda: PNorm(0.5), "p must be finite and > 1"),
+        (lambda: PNorm(np.inf), "p must be finite and > 1"),
+        (lambda: PNorm(np.nan), "p must be finite and > 1"),
         (lambda: Mahalanobis([[1.0, 2.0], [2.0, 1.0]]), "not positive definite"),
         (lambda: Mahalanobis([[1.0, 1.0], [1.0, 1.0]]), "not positive definite"),
         (lambda: Mahalanobis([[1.0, 0.5], [0.0, 1.0]]), "not symmetric"),

@@ -282,8 +282,8 @@ BAD = {
     "step < 0": (lambda: ib.SGD(-0.1), "step must be finite and > 0"),
     "step NaN": (lambda: ib.Nesterov(np.nan), "step must be finite and > 0, got nan"),
     "step inf": (lambda: ib.SignDescent(np.inf), "step must be finite and > 0, got inf"),
-    "step a word": (lambda: ib.GradientDescent("big"), "step must be a positive number, got 'big'"),
-    "step None": (lambda: ib.GradientDescent(None), "step must be a positive number"),
+    "step a word": (lambda: ib.GradientDescent("big"), "step must be finite and > 0, got 'big'"),
+    "step None": (lambda: ib.GradientDescent(None), "step must be finite and > 0"),
     "a step of a batch": (lambda: ib.GradientDescent([0.1, 0.0]), "step must be finite and > 0"),
     "no steps": (lambda: ib.GradientDescent([]), "step"),
     "mirror step": (lambda: ib.MirrorDescent(ib.Euclidean(), -1.0), "step must be finite and > 0"),
@@ -322,3 +322,22 @@ def test_bad_optimizers_are_refused(case):
     make, message = BAD[case]
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ib.GradientFlow(rates="fast"), "rates must be finite and > 0"),
+        (lambda: ib.HeavyBall(0.1, "a"), "momentum must satisfy 0 ≤ β < 1"),
+        (lambda: ib.DeepLinear(3), "widths must be at least two integers"),
+        (lambda: ib.Balanced(1.0, signs=[1, 0]), "signs must not be zero"),
+    ],
+)
+def test_values_of_the_wrong_kind_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_scalars_in_arrays_are_scalars():
+    assert ib.GradientDescent(np.array(0.1)) == ib.GradientDescent(0.1)
+    assert ib.GradientFlow(rates=2.0) == ib.GradientFlow(rates=(2.0,))
