@@ -14,12 +14,12 @@ import implicitbias
 from implicitbias.theorems import THEOREMS
 from implicitbias.theorems.pages import page
 
-CHECKOUT = Path(implicitbias.__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parent.parent
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not (CHECKOUT / "pyproject.toml").is_file(), reason="implicitbias is not run from a checkout"
+        not (CHECKOUT / "pyproject.toml").is_file(), reason="the tests are not run from a checkout"
     ),
     pytest.mark.skipif(
         importlib.util.find_spec("hatchling") is None, reason="building a wheel needs hatchling"

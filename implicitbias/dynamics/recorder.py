@@ -74,7 +74,10 @@ class Recorder:
         assert self.save is not None
         values = []
         for f in self.save.fields:
-            value = f(moment) if callable(f) else moment.flat if f == "theta" else getattr(moment, f, None)
+            if f == "theta":  # blocks of different shapes stay flat
+                value = moment.theta if self.setting.layout.single else moment.flat
+            else:
+                value = f(moment) if callable(f) else getattr(moment, f, None)
             if value is None or callable(value):
                 raise ValueError(f"Save cannot record {f!r}: it is no quantity of a run")
             values.append(np.asarray(value, dtype=float))
@@ -88,7 +91,7 @@ class Recorder:
             self.rows.append((np.nan, int(k), *(np.full(s, np.nan) for s in shapes)))
 
     def result(self) -> dict[str, np.ndarray]:
-        """History by name; θ as its flat vector (…, P), in blocks by ``setting.unpack``."""
+        """History by name."""
         if not self.names:
             return {}
         columns = list(zip(*self.rows)) or [()] * (2 + len(self.names))

@@ -53,9 +53,11 @@ def run_steps(
     while ending is None:
         upto = min(limit, save.steps_after(loop.k) if save else np.inf, loop.k - loop.k % CHUNK + CHUNK)
         try:
-            ending = loop.advance(int(upto) - loop.k)
+            sizes = step_sizes(setting.optimizer, loop.k, int(upto) - loop.k)
         except ValueError as error:
             ending = "failed", str(error)
+            break
+        ending = loop.advance(sizes)
         if save is not None and loop.k == upto == save.steps_after(int(upto) - 1):
             recorder.add(loop.flat, loop.time, loop.log_time, loop.k)
         if ending is None and loop.k >= limit:
@@ -189,13 +191,12 @@ class _Loop:
             f"the iterate is no longer finite after {self.k} steps (step size {size:.3g}): take a smaller step"
         )
 
-    def advance(self, count: int) -> Ending | None:
-        """Take up to ``count`` steps; an ending when one is reached on the way."""
-        sizes = step_sizes(self.optimizer, self.k, count)
+    def advance(self, sizes: np.ndarray) -> Ending | None:
+        """Take up to one step per size; an ending when one is reached on the way."""
         timed = False
         if self.stop.time is not None:
             within = int(np.searchsorted(self.time + np.cumsum(sizes), self.stop.time * (1 - 1e-12)))
-            timed = within < count
+            timed = within < sizes.size
             sizes = sizes[: within + 1]
         run = self._python if self.rule is None else self._fused
         done, reason = run(sizes)

@@ -82,7 +82,8 @@ class Save:
         the run at that moment.
 
     History holds "time" ("log_time" in the logarithmic clock), "steps" and one array per field,
-    named by the field or the callable; NaN after divergence.
+    named by the field or the callable; NaN after divergence. "theta" has the shape of θ where that is one
+    array; where it is blocks, it is flat, and ``setting.unpack`` gives the blocks.
     """
 
     at: Any = None

@@ -258,7 +258,7 @@ def test_history_at_requested_times_is_that_of_separate_runs():
         np.testing.assert_allclose(run.history["w"][i], alone.w, rtol=1e-7, atol=1e-9)
         np.testing.assert_allclose(run.history["loss"][i], alone.loss, rtol=1e-7)
     assert (run.history["w"][0] == setting.w0).all()
-    np.testing.assert_allclose(run.history["theta"][-1], np.ravel(run.theta), rtol=1e-12)
+    np.testing.assert_allclose(run.history["theta"][-1], run.theta, rtol=1e-12)
 
 
 def test_history_at_log_times(separable):
