@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ def real_array(
     """
     try:
         given = np.asarray(value)
+        if given.dtype.kind == "O" and not all(isinstance(x, Number) for x in given.ravel()):
+            given = np.asarray("text")
         array = np.array(given, dtype=np.float64, order="C") if given.dtype.kind in "biufO" else None
     except (TypeError, ValueError):
         array = None

@@ -72,6 +72,8 @@ def decode(data: Any) -> Any:
     """Read back what :func:`encode` wrote."""
     if not isinstance(data, dict):
         return data
+    if data.get("type") in _REGISTRY:
+        return _REGISTRY[data["type"]](**{k: decode(v) for k, v in data.items() if k != "type"})
     if "float" in data:
         return float(data["float"])
     if "array" in data:
@@ -81,8 +83,6 @@ def decode(data: Any) -> Any:
         return tuple(decode(v) for v in data["tuple"])
     if "dict" in data:
         return {k: decode(v) for k, v in data["dict"].items()}
-    if data.get("type") in _REGISTRY:
-        return _REGISTRY[data["type"]](**{k: decode(v) for k, v in data.items() if k != "type"})
     raise ValueError(f"expected a dictionary written by implicitbias, got keys {sorted(data)}")
 
 

@@ -27,6 +27,7 @@ class OrdinaryChart(Chart):
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.decay = float(getattr(setting.optimizer, "weight_decay", 0.0))
+        self.homogeneous = self.decay == 0.0
 
     def encode(self, theta: np.ndarray) -> np.ndarray:
         return theta.copy()

@@ -21,17 +21,7 @@ import numpy as np
 from ..models import Chart
 from ..threads import one_blas_thread
 from .charts import checked_jacobian, choose_chart
-from .ending import (
-    End,
-    Ending,
-    at_least_loss,
-    fixed_point_ending,
-    goal_met,
-    is_near,
-    is_same,
-    limit_ending,
-    met_at_start,
-)
+from .ending import End, Ending, Referee, at_start, is_near, is_same
 from .oracle import SettingOracle
 from .recorder import Recorder
 from .setting import Setting
@@ -40,6 +30,8 @@ from .stop import Save, Stop
 __all__ = ["Numerics", "run_flow"]
 
 FOREVER = 1e300
+HUGE = 1e150
+EPS = float(np.finfo(float).eps)
 MAX_STEPS = 2_000_000
 MAX_FALLBACKS = 3
 LOOK_BACK = 50
@@ -67,6 +59,8 @@ class _Clock:
         w = chart.predictor(q)
         if not self.logarithmic:
             return -chart.gradient(q, problem.gradient(w))
+        if not chart.homogeneous:
+            return -np.exp(s) * chart.gradient(q, problem.gradient(w))
         power = s + problem.log_loss(w)
         power = np.where(np.real(power) > 300.0, 300.0, power)  # rejected trial points only
         return -np.exp(power)[..., None] * chart.gradient(q, problem.log_gradient(w))
@@ -90,7 +84,7 @@ def run_flow(
     """Integrate a flow until ``stop``."""
     with one_blas_thread(setting.layout.size):
         run = _Integration(setting, stop, save, numerics, resume)
-        ending = run.at_start() or _integrate(run, stop) or _time_is_up(stop)
+        ending = run.at_start() or _integrate(run, stop) or run.time_is_up()
         return run.end(ending)
 
 
@@ -106,12 +100,6 @@ def _integrate(run: _Integration, stop: Stop) -> Ending | None:
     return run.span(ordinary, float(np.exp(min(log_end, 0.0)))) or run.span(logarithmic, log_end)
 
 
-def _time_is_up(stop: Stop) -> Ending:
-    if stop.time is None and stop.log_time is None:
-        return "budget", f"the flow still changes at time {FOREVER:g}: give a Stop"
-    return limit_ending(stop, "time" if stop.log_time is None else "log_time")
-
-
 class _Integration:
     """The coordinates q, the clock readings, and what has been looked at and saved so far."""
 
@@ -125,10 +113,10 @@ class _Integration:
     ) -> None:
         self.setting, self.stop, self.save, self.numerics = setting, stop, save, numerics
         self.chart = choose_chart(setting, numerics.chart)
-        self.oracle = SettingOracle(setting)
+        self.referee = Referee(setting, stop, SettingOracle(setting))
         self.recorder = Recorder(setting, save, stop.log_clock)
         self.counters = {"field": 0, "jacobian": 0, "steps": 0, "fallbacks": 0}
-        self.q = self.chart.encode(setting.start) if resume is None else resume["q"]
+        self.q = self.chart.encode(setting.start) if resume is None else self._resumed(resume)
         self.t = 0.0 if resume is None else resume["time"]
         self.log_t = -np.inf if resume is None else resume["log_time"]
         self.steps0 = 0 if resume is None else resume["steps"]
@@ -136,13 +124,24 @@ class _Integration:
         if save is not None and save.keeps(self.t) and not stop.log_clock:
             self.recorder.add(self.flat, self.t, self.log_t, self.steps)
 
+    def _resumed(self, state: dict[str, Any]) -> np.ndarray:
+        """The coordinates where an earlier run ended, which may have used another chart."""
+        if state["chart"] == self.chart.name:
+            return np.array(state["q"])
+        if "dual" in (state["chart"], self.chart.name):
+            raise ValueError(f'a run in the chart "{state["chart"]}" cannot go on in "{self.chart.name}"')
+        return self.chart.encode(state["theta"])
+
     def _default_atol(self) -> float:
         """Far below the smallest entry of θ₀, which may be all that a small start consists of; in
         other charts, coordinates are of order one or logarithms.
         """
         sizes = np.abs(self.q[self.q != 0])
         small = float(sizes.min()) if self.chart.name == "ordinary" and sizes.size else 1.0
-        return 1e-3 * self.numerics.rtol * min(1.0, small)
+        velocity = self.chart.gradient(self.q, self.setting.problem.gradient(self.chart.predictor(self.q)))
+        largest = max(float(np.abs(self.q).max()), float(np.abs(velocity).max()))
+        least = 1e-140 * largest if np.isfinite(largest) else 0.0  # the integrator squares its weights
+        return max(1e-3 * self.numerics.rtol * min(1.0, small), least, 1e-300)
 
     @property
     def steps(self) -> int:
@@ -161,42 +160,47 @@ class _Integration:
         """The ending of a start that meets the goal, or that does not move at all."""
         ending = self.look()
         if ending is not None:
-            return met_at_start(ending)
+            return at_start(ending)
         if self.stop.steps == 0:
-            return limit_ending(self.stop, "steps")
+            return self.referee.limit("steps")
         g = self.setting.problem.gradient(self.chart.predictor(self.q))
-        return None if np.any(self.chart.gradient(self.q, g)) else self.fixed()
+        return None if np.any(self.chart.gradient(self.q, g)) else self.rest()
 
     def look(self) -> Ending | None:
         """The ending of a q that meets a goal, or is not finite."""
-        if not np.all(np.isfinite(self.q)):
-            return "diverged", f"the flow is no longer finite at time {self.t:.3g}"
-        met = goal_met(self.setting, self.stop, self.flat, self.oracle)
-        return None if met is None else ("converged", met)
+        if not np.max(np.abs(self.q)) < HUGE:
+            return Ending("diverged", f"the flow is no longer finite at time {self.t:.6g}")
+        return self.referee.goal(self.flat)
 
-    def fixed(self) -> Ending:
+    def rest(self) -> Ending:
         """The ending of a q that no longer changes."""
-        return fixed_point_ending(self.setting, self.stop, self.flat, self.oracle, self.amplification)
+        return self.referee.rest(self.flat, self.amplification)
 
-    def at_least_loss(self) -> bool:
+    def is_least(self) -> bool:
         """Whether only rounding keeps the loss above the least."""
-        return at_least_loss(self.setting, self.flat, self.amplification)
+        return self.referee.is_least(self.flat, self.amplification)
+
+    def time_is_up(self) -> Ending:
+        """The last span got to its end."""
+        if self.stop.time is None and self.stop.log_time is None:
+            return Ending("budget", f"the flow still changes at time {FOREVER:g}: give a Stop")
+        return self.referee.limit("time" if self.stop.log_time is None else "log_time")
 
     def span(self, clock: _Clock, end: float) -> Ending | None:
         """Integrate in one clock up to s = ``end``; None when it gets there."""
         s = max(self.log_t, 0.0) if clock.logarithmic else self.t
         if s >= end:
             return None
-        solver, then, count = self._solver(clock, s, end, self.numerics.method), self.q, 0
-        least = False
+        solver, count, least = self._solver(clock, s, end, self.numerics.method), 0, False
+        then, then_s = self.q, s
         while True:
             before, q_before = solver.t, self.q
             message = _take_step(solver)
             if solver.status == "failed":
-                if self.at_least_loss():  # there the integrator only chases rounding
-                    return self.fixed()
+                if self.is_least():  # there the integrator only chases rounding
+                    return self.rest()
                 if self.counters["fallbacks"] >= MAX_FALLBACKS:
-                    return "failed", f"the integrator stopped at time {self.t:.3g}: {message}"
+                    return Ending("failed", f"the integrator stopped at time {self.t:.6g}: {message}")
                 self.counters["fallbacks"] += 1
                 solver = self._solver(clock, solver.t, end, "radau")
                 continue
@@ -210,20 +214,29 @@ class _Integration:
             ending = ending or self._out_of_steps()
             # At the least loss the field is rounding, which ever longer steps would add up to a drift in the
             # directions that the data do not see: the first step that no longer moves is the last.
-            if ending is None and is_near(self.q, q_before) and self.at_least_loss():
-                ending = self.fixed()
+            if ending is None and is_near(self.q, q_before) and self.is_least():
+                ending = self.rest()
             if ending is None and count % LOOK_BACK == 0:
-                least_then, least = least, self.at_least_loss()
-                ending = self.fixed() if (least and least_then) or is_same(self.q, then) else None
-                then = self.q
+                least_then, least = least, self.is_least()
+                ending = self.rest() if least and least_then else self._stands(clock, solver.t, then_s, then)
+                then, then_s = self.q, solver.t
             if ending is not None:
                 return ending
 
+    def _stands(self, clock: _Clock, s: float, then_s: float, then: np.ndarray) -> Ending | None:
+        """The ending of a q that has not changed over a good part of all time, or of a clock that stands."""
+        if not clock.logarithmic and s - then_s <= 4 * EPS * s:
+            return Ending(
+                "failed", f"the integrator no longer advances at time {s:.6g}: the flow may blow up there"
+            )
+        waited = clock.logarithmic or s > 2 * then_s
+        return self.rest() if waited and is_same(self.q, then) else None
+
     def _out_of_steps(self) -> Ending | None:
         if self.stop.steps is not None and self.counters["steps"] >= self.stop.steps:
-            return limit_ending(self.stop, "steps")
+            return self.referee.limit("steps")
         if self.counters["steps"] >= MAX_STEPS:
-            return "budget", f"{MAX_STEPS:,} steps of the integrator were taken: give a Stop"
+            return Ending("budget", f"{MAX_STEPS:,} steps of the integrator were taken: give a Stop")
         return None
 
     def _solver(self, clock: _Clock, s: float, end: float, method: str) -> Any:
@@ -267,12 +280,36 @@ class _Integration:
 
     def end(self, ending: Ending) -> End:
         """Everything a Run needs."""
-        state = {"q": self.q.copy(), "time": self.t, "log_time": self.log_t, "steps": self.steps}
+        self._finish(ending)
+        state = {
+            "q": self.q.copy(), "theta": self.flat, "chart": self.chart.name,
+            "time": self.t, "log_time": self.log_t, "steps": self.steps,
+        }  # fmt: skip
         history = self.recorder.result()
         return End(
             self.flat, self.steps, self.t, self.log_t, ending, history, state,
             chart=self.chart.name, counters=self.counters,
         )  # fmt: skip
+
+    def _finish(self, ending: Ending) -> None:
+        """What was to be saved after the end: the same point where the flow rests, NaN where it diverged."""
+        save, stop = self.save, self.stop
+        if save is None or save.at is None:
+            return
+        logs = stop.log_clock
+        limit = np.inf if stop.time is None else stop.time
+        if logs:
+            log_limit = np.inf if stop.log_time is None else stop.log_time
+            later = save.at[
+                (save.at > self.log_t) & (save.at <= min(log_limit, np.log(limit) if limit > 0 else -np.inf))
+            ]
+            moments = [
+                (self.steps, float(np.exp(min(s, 709.0))) if s < 709 else np.inf, float(s)) for s in later
+            ]
+        else:
+            later = save.at[(save.at > self.t) & (save.at <= limit)]
+            moments = [(self.steps, float(t), float(np.log(t))) for t in later]
+        self.recorder.finish(ending, self.flat, moments)
 
 
 def _take_step(solver: Any) -> str | None:

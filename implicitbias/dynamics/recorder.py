@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from .ending import Ending
 from .run import least_margin, unit
 from .setting import Setting
 from .stop import Save
@@ -60,7 +62,8 @@ class Recorder:
 
     def __init__(self, setting: Setting, save: Save | None, log_clock: bool) -> None:
         self.setting, self.save = setting, save
-        self.clock = "log_time" if log_clock else "time"
+        self.logarithmic = log_clock
+        self.clocks = ["log_time", "time"] if log_clock else ["time"]
         self.names = _names(save.fields) if save else []
         self.rows: deque[tuple[Any, ...]] = deque(maxlen=save.last if save else None)
 
@@ -68,7 +71,7 @@ class Recorder:
         """Save this moment."""
         assert self.save is not None
         moment = Moment(self.setting, flat.copy(), time, log_time, steps)
-        self.rows.append((getattr(moment, self.clock), steps, *self._values(moment)))
+        self.rows.append((*(getattr(moment, c) for c in self.clocks), steps, *self._values(moment)))
 
     def _values(self, moment: Moment) -> list[np.ndarray]:
         assert self.save is not None
@@ -83,19 +86,24 @@ class Recorder:
             values.append(np.asarray(value, dtype=float))
         return values
 
-    def lost(self, steps: np.ndarray, flat: np.ndarray) -> None:
-        """Steps that divergence kept from being reached: NaN in all but their number."""
-        with np.errstate(all="ignore"):
-            shapes = [v.shape for v in self._values(Moment(self.setting, flat, np.nan, np.nan, 0))]
-        for k in steps:
-            self.rows.append((np.nan, int(k), *(np.full(s, np.nan) for s in shapes)))
+    def finish(self, ending: Ending, flat: np.ndarray, moments: Sequence[tuple[float, float, float]]) -> None:
+        """Moments (step, t, log t) after the end: the point where a run rests, NaN where it diverged."""
+        if ending.at_rest:
+            for k, time, log_time in moments:
+                self.add(flat, time, log_time, int(k))
+        elif ending.status == "diverged":
+            with np.errstate(all="ignore"):
+                shapes = [v.shape for v in self._values(Moment(self.setting, flat, np.nan, np.nan, 0))]
+            for k, time, log_time in moments:
+                clock = [log_time, time] if self.logarithmic else [time]
+                self.rows.append((*clock, int(k), *(np.full(s, np.nan) for s in shapes)))
 
     def result(self) -> dict[str, np.ndarray]:
         """History by name."""
         if not self.names:
             return {}
-        columns = list(zip(*self.rows)) or [()] * (2 + len(self.names))
-        names = [self.clock, "steps", *self.names]
+        names = [*self.clocks, "steps", *self.names]
+        columns = list(zip(*self.rows)) or [()] * len(names)
         return {n: np.array(c, dtype=float) for n, c in zip(names, columns)}
 
 

@@ -92,8 +92,8 @@ def simulate(
         end = run_steps(setting, stop, save, observe, key_of(rng), engine, state)
     run = Run(
         **Moment(setting, end.flat, end.time, end.log_time, end.steps).numbers(),
-        status=end.ending[0],
-        message=end.ending[1],
+        status=end.ending.status,
+        message=end.ending.message,
         history=end.history,
         accumulators=end.accumulators,
         state=end.state,
@@ -158,6 +158,8 @@ def _simulate_batch(
             for b in range(len(members))
         ]
     states = [None] * len(members) if state is None else state
+    if len(states) != len(members):
+        raise ValueError(f"state has {len(states)} members for a batch of {len(members)}")
     runs = [
         simulate(m, stop, save, observe, r, state=s, **numerics) for m, r, s in zip(members, streams, states)
     ]

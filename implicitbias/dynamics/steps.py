@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
 from ..optimizers import step_sizes
-from .ending import (
-    End,
-    Ending,
-    at_least_loss,
-    fixed_point_ending,
-    goal_met,
-    is_near,
-    is_same,
-    limit_ending,
-    met_at_start,
-)
+from .ending import End, Ending, Referee, at_start, is_near, is_same
 from .oracle import Accumulators, SettingOracle
 from .recorder import Recorder
 from .setting import Setting
@@ -49,35 +40,37 @@ def run_steps(
         recorder.add(loop.flat, loop.time, loop.log_time, loop.k)
     ending, then, least = loop.at_start(), loop.flat.copy(), 0
     if ending is None and stop.time is not None and loop.time >= stop.time:
-        ending = limit_ending(stop, "time")
+        ending = loop.referee.limit("time")
     while ending is None:
         upto = min(limit, save.steps_after(loop.k) if save else np.inf, loop.k - loop.k % CHUNK + CHUNK)
         try:
             sizes = step_sizes(setting.optimizer, loop.k, int(upto) - loop.k)
         except ValueError as error:
-            ending = "failed", str(error)
+            ending = Ending("failed", str(error))
             break
         ending = loop.advance(sizes)
         if save is not None and loop.k == upto == save.steps_after(int(upto) - 1):
             recorder.add(loop.flat, loop.time, loop.log_time, loop.k)
         if ending is None and loop.k >= limit:
-            ending = loop.look() or _out_of_steps(stop)
+            ending = loop.look() or _out_of_steps(loop.referee)
         if ending is None and loop.k % CHUNK == 0:
             # a method that never comes to rest (accelerated, say) has done so when its loss stays the least
-            least = least + 1 if at_least_loss(setting, loop.flat) else 0
+            least = least + 1 if loop.referee.is_least(loop.flat) else 0
             # a cycle whose period divides the distance is not at rest: one more step tells
             if least >= SETTLED or (loop.is_at(then) and loop.rests()):
-                ending = fixed_point_ending(setting, stop, loop.flat, loop.oracle)
+                ending = loop.referee.rest(loop.flat)
             then = loop.flat.copy()
-    if ending[0] == "diverged" and save is not None and save.at is not None:
-        recorder.lost(save.at[save.at > loop.k], loop.flat)
+    if save is not None and save.at is not None:
+        recorder.finish(
+            ending, loop.flat, [(k, *loop.clock_at(k)) for k in save.at[save.at > loop.k] if k <= limit]
+        )
     return loop.end(ending, recorder.result())
 
 
-def _out_of_steps(stop: Stop) -> Ending:
-    if stop.steps is not None:
-        return limit_ending(stop, "steps")
-    return "budget", f"{FOREVER:,} steps were taken and the iterate still changes: give a Stop"
+def _out_of_steps(referee: Referee) -> Ending:
+    if referee.stop.steps is not None:
+        return referee.limit("steps")
+    return Ending("budget", f"{FOREVER:,} steps were taken and the iterate still changes: give a Stop")
 
 
 class _Loop:
@@ -95,6 +88,7 @@ class _Loop:
         self.setting, self.stop = setting, stop
         self.optimizer = setting.optimizer
         self.oracle = SettingOracle(setting, key)
+        self.referee = Referee(setting, stop, self.oracle)
         self.accumulators = Accumulators(setting, observe)
         self.flat, self.k, self.time = setting.start.copy(), 0, 0.0
         self.state = self.optimizer.init(self.flat)
@@ -135,27 +129,32 @@ class _Loop:
         """The ending of a start that meets the goal, or that a full-gradient step does not move."""
         ending = self.look()
         if ending is not None:
-            return met_at_start(ending)
+            return at_start(ending)
         try:
             moves = self.step_changes(lambda moved: not np.array_equal(moved, self.flat))
-            still = self.period == 1 and moves is False
         except ValueError:  # a step size that is none: the run itself will say so
             return None
-        return fixed_point_ending(self.setting, self.stop, self.flat, self.oracle) if still else None
+        return self.referee.rest(self.flat) if self.period == 1 and moves is False else None
 
     def look(self) -> Ending | None:
         """The ending of a θ that meets a goal, or is not finite."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            loss = float(self.setting.problem.loss(self.setting.predictor(self.flat)))
-            if not np.isfinite(loss) or not np.all(np.isfinite(self.flat)):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            if not np.all(np.isfinite(self.flat)) or not self.finite_loss():
                 return self.diverged()
-            met = goal_met(self.setting, self.stop, self.flat, self.oracle)
-        return None if met is None else ("converged", met)
+            return self.referee.goal(self.flat)
+
+    def finite_loss(self) -> bool:
+        """Whether log L is a number or −∞: L itself may be beyond the range of floats."""
+        return bool(self.setting.problem.log_loss(self.setting.predictor(self.flat)) < np.inf)
+
+    def clock_at(self, k: float) -> tuple[float, float]:
+        """(t, log t) after step k > self.k."""
+        time = self.time + float(np.sum(step_sizes(self.optimizer, self.k, int(k) - self.k)))
+        return time, float(np.log(time)) if time > 0 else -np.inf
 
     def is_at(self, other: np.ndarray) -> bool:
         """Whether θ is ``other`` up to rounding."""
-        near = is_near(self.flat, other) and at_least_loss(self.setting, self.flat)
-        return near or is_same(self.flat, other)
+        return is_same(self.flat, other) or (is_near(self.flat, other) and self.referee.is_least(self.flat))
 
     def rests(self) -> bool:
         """Whether one step more would change nothing but rounding."""
@@ -163,7 +162,7 @@ class _Loop:
 
     def step_changes(self, differs: Callable[[np.ndarray], bool]) -> bool | None:
         """Whether θ after one step more, which is not taken, differs; None where no step can be made."""
-        kept = self.flat.copy(), self.state, self.accumulators.sums.copy()
+        kept = self.flat.copy(), deepcopy(self.state), self.accumulators.sums.copy()
         run = self._python if self.rule is None else self._fused
         done, _ = run(step_sizes(self.optimizer, self.k, 1))
         moved, (self.flat, self.state, self.accumulators.sums) = self.flat, kept
@@ -187,8 +186,9 @@ class _Loop:
     def diverged(self) -> Ending:
         """Overflow: the step is too large."""
         size = step_sizes(self.optimizer, max(self.k - 1, 0), 1)[0]
-        return "diverged", (
-            f"the iterate is no longer finite after {self.k} steps (step size {size:.3g}): take a smaller step"
+        return Ending(
+            "diverged",
+            f"the iterate is no longer finite after {self.k} steps (step size {size:.3g}): take a smaller step",
         )
 
     def advance(self, sizes: np.ndarray) -> Ending | None:
@@ -203,22 +203,22 @@ class _Loop:
         self.k += done
         self.time += float(np.sum(sizes[:done]))
         if reason == 1:
-            return self.look() or ("converged", "the goal is met up to the rounding of the loss")
+            return self.look() or Ending("converged", "the goal is met up to the rounding of the loss")
         if reason == 2:
             return self.diverged()
         ending = self.look() if timed or self.k % self.period == 0 else None
-        return ending or (limit_ending(self.stop, "time") if timed else None)
+        return ending or (self.referee.limit("time") if timed else None)
 
     def _python(self, sizes: np.ndarray) -> tuple[int, int]:
         """The oracle loop: any optimizer on any model."""
         acc, oracle = self.accumulators, self.oracle
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for s in range(sizes.size):
                 k = self.k + s
                 if k % self.period == 0 and s > 0:
-                    if not np.isfinite(self.setting.problem.loss(self.setting.predictor(self.flat))):
+                    if not self.finite_loss():
                         return s, 2
-                    if self.stop.has_goal and goal_met(self.setting, self.stop, self.flat, oracle):
+                    if self.referee.goal(self.flat) is not None:
                         return s, 1
                 oracle.k = k
                 self.flat, self.state = self.optimizer.update(oracle, self.state, self.flat, k)

@@ -81,8 +81,9 @@ class Save:
     fields : names of quantities of a run ("loss", "log_loss", "w", "theta", "direction", …) or callables of
         the run at that moment.
 
-    History holds "time" ("log_time" in the logarithmic clock), "steps" and one array per field,
-    named by the field or the callable; NaN after divergence. "theta" has the shape of θ where that is one
+    History holds "time" (in the logarithmic clock "log_time" too), "steps" and one array per field,
+    named by the field or the callable. After the end, the moments of ``at`` that were still to come hold the
+    point where the run rests, or NaN where it diverged. "theta" has the shape of θ where that is one
     array; where it is blocks, it is flat, and ``setting.unpack`` gives the blocks.
     """
 

@@ -83,6 +83,8 @@ def _project(
     stages = [potential] if multiplier is not None else potential.relaxations()
     tilt = [potential.carry(psi, z0) if psi is not potential else z0 for psi in stages]
     z = z0 + X.T @ multiplier if multiplier is not None else stages[0].gradient(A.T @ b)
+    if not np.all(np.isfinite(z)):  # a potential of restricted domain: z₀ always lies in the dual one
+        z = tilt[0]
     iterations = 0
     for i, psi in enumerate(stages):
         if i > 0:

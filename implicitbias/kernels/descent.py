@@ -67,7 +67,7 @@ def descend(  # type: ignore[no-untyped-def]
     g, G = np.empty(d), np.empty(P)
     minus, plus, twice = np.ones(d), np.ones(d), np.zeros(d)
     pending, done, reason = 0, 0, 0
-    scale_free = rule == 3 and normalized and decay == 0.0 and track == 0 and goal_gradient < 0.0
+    scale_free = rule == 3 and normalized and decay == 0.0 and goal_gradient < 0.0
     q_exponent = np.inf if p == 1.0 else (1.0 if p == np.inf else p / (p - 1.0))
 
     for s in range(etas.size):
@@ -143,7 +143,7 @@ def descend(  # type: ignore[no-untyped-def]
                     value = np.log(value / n) + top
                     if judges and least >= goal_margin:
                         reason = 1
-                if not np.isfinite(value):
+                if not value < np.inf:
                     reason = 2
                 elif judges and value <= goal_loss:
                     reason = 1
@@ -164,16 +164,18 @@ def descend(  # type: ignore[no-untyped-def]
             done += 1
             continue
 
+        factor = 1.0  # what g still lacks of the gradient of L
         for j in range(d):
             g[j] = 0.0
         if batch == 0:
             for i in range(n):
                 for j in range(d):
                     g[j] += c[i] * X[i, j]
+            factor = np.exp(top)
             if top != 0.0 and not scale_free:
-                factor = np.exp(top)
                 for j in range(d):
                     g[j] *= factor
+                factor = 1.0
         else:
             for b in range(batch):
                 i = uniform_index(k, b, n, key0, key1)
@@ -221,7 +223,7 @@ def descend(  # type: ignore[no-untyped-def]
         if track != 0:
             rate = track * eta
             for j in range(d):
-                x = rate * g[j]
+                x = rate * factor * g[j]
                 minus[j] *= 1.0 - x
                 plus[j] *= 1.0 + x
                 twice[j] += 2.0 * x

@@ -94,6 +94,9 @@ class Chart(ABC):
 
     name: str = "ordinary"
 
+    homogeneous: bool = True
+    """Whether ``gradient`` is of degree one in g, as it is not under weight decay."""
+
     @abstractmethod
     def encode(self, theta: np.ndarray) -> np.ndarray:
         """q of flat θ."""

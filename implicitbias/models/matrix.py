@@ -91,8 +91,8 @@ class MatrixFactorization(Model):
     """W = UVᵀ with θ = (U, V), U (p, rank), V (q, rank); tied: W = UUᵀ with θ = (U,).
 
     Gradients: ∇_U L = GV, ∇_V L = GᵀU; tied: (G + Gᵀ)U. The untied flow conserves UᵀU − VᵀV. The
-    balanced start is U = scale·I-like and, untied, V likewise (random orthonormal with ``rng``,
-    the same for both), so that W has singular values scale². θ is a tuple in both cases.
+    balanced start is U = scale·I-like and, untied, V likewise (random orthonormal columns with ``rng``,
+    drawn for each), so that W has singular values scale². θ is a tuple in both cases.
     """
 
     rank: int

@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from ..checks import number, positive
-from ..geometry import Potential
+from ..geometry import Euclidean, Potential
 from ..models import Layout
 from ..records import record
 
@@ -92,10 +92,13 @@ class Optimizer(ABC):
         decay = number("weight_decay", self.weight_decay, "be finite and ≥ 0", lambda a: a >= 0)
         object.__setattr__(self, "weight_decay", decay)
 
+    row_space: ClassVar[bool] = False
+    """Whether every update on a linear model lies in range(Xᵀ), as that of plain gradients does."""
+
     @property
     def row_potential(self) -> Potential | None:
         """The ψ with ∇ψ(w_k) − ∇ψ(w₀) ∈ range(Xᵀ) on linear models; None when there is none."""
-        return None
+        return Euclidean() if self.row_space and self.weight_decay == 0 else None
 
 
 class Flow(Optimizer):
@@ -158,7 +161,7 @@ class Step(Optimizer):
         return None
 
 
-def momentum(value: Any) -> float:
+def as_momentum(value: Any) -> float:
     """A momentum 0 ≤ β < 1."""
     return number("momentum", value, "satisfy 0 ≤ β < 1", lambda b: 0 <= b < 1)
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from ..checks import number
-from ..geometry import Euclidean, Potential
 from ..models import Layout
 from ..records import record
 from .base import Flow, KernelRule, Oracle, State, Step
@@ -27,6 +26,8 @@ class GradientFlow(Flow):
     """
 
     rates: tuple[float, ...] | None = None
+
+    row_space = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,10 +51,6 @@ class GradientFlow(Flow):
     def velocity(self, theta: np.ndarray, gradient: np.ndarray, layout: Layout) -> np.ndarray:
         return -gradient if self.rates is None else -self.block_rates(layout) * gradient
 
-    @property
-    def row_potential(self) -> Potential | None:
-        return Euclidean() if self.weight_decay == 0 else None
-
 
 @record
 class GradientDescent(Step):
@@ -66,12 +63,10 @@ class GradientDescent(Step):
 
     step: Any
 
+    row_space = True
+
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         return theta - self.size(k) * oracle(theta), state
-
-    @property
-    def row_potential(self) -> Potential | None:
-        return Euclidean() if self.weight_decay == 0 else None
 
     def kernel_rule(self) -> KernelRule:
         return KernelRule(code=0)

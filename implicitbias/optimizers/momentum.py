@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..geometry import Euclidean, Potential
 from ..records import record
-from .base import KernelRule, Oracle, State, Step, momentum
+from .base import KernelRule, Oracle, State, Step, as_momentum
 
 __all__ = ["HeavyBall", "Nesterov"]
 
@@ -27,9 +26,11 @@ class HeavyBall(Step):
     step: Any
     momentum: float
 
+    row_space = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "momentum", momentum(self.momentum))
+        object.__setattr__(self, "momentum", as_momentum(self.momentum))
 
     def init(self, theta: np.ndarray) -> State:
         return np.zeros_like(theta)
@@ -37,10 +38,6 @@ class HeavyBall(Step):
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         v = self.momentum * state - self.size(k) * oracle(theta)
         return theta + v, v
-
-    @property
-    def row_potential(self) -> Potential | None:
-        return Euclidean() if self.weight_decay == 0 else None
 
     def kernel_rule(self) -> KernelRule:
         return KernelRule(code=1, momentum=lambda k0, count: np.full(count, self.momentum))
@@ -60,10 +57,12 @@ class Nesterov(Step):
     step: Any
     momentum: float | None = None
 
+    row_space = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.momentum is not None:
-            object.__setattr__(self, "momentum", momentum(self.momentum))
+            object.__setattr__(self, "momentum", as_momentum(self.momentum))
 
     def init(self, theta: np.ndarray) -> State:
         return theta.copy()
@@ -76,10 +75,6 @@ class Nesterov(Step):
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         q = theta + self.beta(k, 1)[0] * (theta - state)
         return q - self.size(k) * oracle(q), theta
-
-    @property
-    def row_potential(self) -> Potential | None:
-        return Euclidean() if self.weight_decay == 0 else None
 
     def kernel_rule(self) -> KernelRule:
         return KernelRule(code=2, momentum=self.beta)

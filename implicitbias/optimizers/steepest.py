@@ -8,7 +8,7 @@ import numpy as np
 
 from ..geometry import Euclidean, LpNorm, Norm, Potential, as_norm
 from ..records import record
-from .base import KernelRule, Oracle, State, Step, momentum
+from .base import KernelRule, Oracle, State, Step, as_momentum
 
 __all__ = ["CoordinateDescent", "NormalizedGradientDescent", "SignDescent", "SteepestDescent"]
 
@@ -65,13 +65,11 @@ class NormalizedGradientDescent(Step):
 
     step: Any
 
+    row_space = True
+
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         g = _gradient(self, oracle, theta)
         return theta - self.size(k) * LpNorm(2.0).direction(g), state
-
-    @property
-    def row_potential(self) -> Potential | None:
-        return Euclidean() if self.weight_decay == 0 else None
 
     def kernel_rule(self) -> KernelRule | None:
         return _kernel(LpNorm(2.0), True)
@@ -94,7 +92,7 @@ class SignDescent(Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "momentum", momentum(self.momentum))
+        object.__setattr__(self, "momentum", as_momentum(self.momentum))
 
     def init(self, theta: np.ndarray) -> State:
         return np.zeros_like(theta) if self.momentum else ()

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..checks import whole
-from ..geometry import Euclidean, Potential
 from ..models import Linear
 from ..problems import Regression
 from ..records import record
@@ -30,6 +29,8 @@ class SGD(Step):
     step: Any
     batch: int = 1
 
+    row_space = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "batch", whole("batch", self.batch, 1))
@@ -42,10 +43,6 @@ class SGD(Step):
 
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         return theta - self.size(k) * oracle.sample(theta, self.batch), state
-
-    @property
-    def row_potential(self) -> Potential | None:
-        return Euclidean() if self.weight_decay == 0 else None
 
     def look_every(self, n: int) -> int:
         return -(-n // self.batch)
@@ -69,6 +66,8 @@ class RandomizedKaczmarz(Step):
     step: float = field(default=1.0, init=False)
 
     source = "strohmer2009kaczmarz"
+
+    row_space = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,10 +95,6 @@ class RandomizedKaczmarz(Step):
         """(n,) the law of the drawn row, up to a factor."""
         squares: np.ndarray = np.einsum("ij,ij->i", problem.X, problem.X)
         return squares if self.sampling == "norm" else (squares > 0).astype(float)
-
-    @property
-    def row_potential(self) -> Potential:
-        return Euclidean()
 
     def look_every(self, n: int) -> int:
         return n

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import real_array
+from ..checks import real_array, whole
 from ..records import record
 from .base import EPS, Problem
 
@@ -29,7 +29,7 @@ class MatrixRegression(Problem):
 
     X: Any
     Y: Any
-    samples: int | None = None
+    samples: Any = None
     """The divisor n of the loss; None: the number of rows."""
 
     def __post_init__(self) -> None:
@@ -37,8 +37,8 @@ class MatrixRegression(Problem):
         object.__setattr__(
             self, "Y", real_array("Y", self.Y, (self.X.shape[0], None), "(one row per row of X)")
         )
-        if self.samples is None:
-            object.__setattr__(self, "samples", self.X.shape[0])
+        samples = self.X.shape[0] if self.samples is None else whole("samples", self.samples, 1)
+        object.__setattr__(self, "samples", samples)
 
     @classmethod
     def whitened(cls, T: object) -> MatrixRegression:
@@ -52,7 +52,7 @@ class MatrixRegression(Problem):
 
     @property
     def n(self) -> int:
-        return int(self.samples or 1)
+        return int(self.samples)
 
     @cached_property
     def covariance(self) -> np.ndarray:
@@ -103,6 +103,12 @@ class MatrixRegression(Problem):
     def _residual_noise(self, w: np.ndarray) -> np.ndarray:
         noise: np.ndarray = 8 * EPS * (self.X.shape[1] + 2) * (np.abs(self.X) @ np.abs(w).T + np.abs(self.Y))
         return noise
+
+    def is_least(self, w: np.ndarray, amplification: float = 1.0) -> bool:
+        if not self.attains_zero:
+            return super().is_least(w, amplification)
+        noise = max(1.0, amplification) * self._residual_noise(w)
+        return bool(np.all(np.abs(self.X @ w.T - self.Y) <= noise))
 
     def gradient_noise(self, w: np.ndarray) -> np.ndarray:
         noise: np.ndarray = self._residual_noise(w).T @ np.abs(self.X) / self.n

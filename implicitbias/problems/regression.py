@@ -96,6 +96,14 @@ class Regression(Problem):
         noise: np.ndarray = 8 * EPS * (self.X.shape[1] + 2) * (np.abs(self.X) @ np.abs(w) + np.abs(self.y))
         return noise
 
+    def is_least(self, w: np.ndarray, amplification: float = 1.0) -> bool:
+        if not self.consistent:
+            return super().is_least(w, amplification)
+        # where Xw = y can be met the residual decides: on ill-conditioned data a gradient of rounding
+        # is reached long before
+        noise = max(1.0, amplification) * self._residual_noise(w)
+        return bool(np.all(np.abs(self.X @ w - self.y) <= noise))
+
     def gradient_noise(self, w: np.ndarray) -> np.ndarray:
         noise: np.ndarray = np.abs(self.X).T @ self._residual_noise(w) / self.n
         return noise

@@ -95,6 +95,10 @@ def predict(setting: Any, run: Any = None) -> Prediction:
     ------
     NoPrediction
         naming each candidate rule and the first hypothesis it missed.
+    ValueError
+        for a batch, or a run of another setting.
+    ArithmeticError
+        when a rule applies, but its program was not solved to a small residual.
 
     Examples
     --------

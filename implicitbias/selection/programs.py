@@ -28,6 +28,7 @@ __all__ = [
     "max_margin",
 ]
 
+EPS = float(np.finfo(float).eps)
 UNSOLVED = 1e-8
 """A solver whose relative residual stays above this has failed, and says so."""
 
@@ -199,30 +200,45 @@ class MaxMargin(Program):
 
 
 def separating_direction(Z: np.ndarray) -> np.ndarray:
-    """w with ‖w‖∞ ≤ 1 and the largest least margin, by a linear program.
+    """A w with all margins positive, by a linear program.
 
     Raises
     ------
     NotSeparable
-        with its certificate, when the largest least margin is not positive.
+        with its certificate, when there is none.
+    ArithmeticError
+        when rounding leaves it undecided.
     """
     from scipy.optimize import linprog
 
     n, d = Z.shape
-    scale = np.abs(Z).max() or 1.0
+    # separability does not see the scales of rows and columns, but a solver's tolerances do
+    columns = np.abs(Z).max(axis=0)
+    columns[columns == 0] = 1.0
+    rows = np.abs(Z / columns).max(axis=1)
+    rows[rows == 0] = 1.0
+    scaled = Z / columns / rows[:, None]
     result = linprog(
         np.append(np.zeros(d), -1.0),
-        A_ub=np.hstack([-Z / scale, np.ones((n, 1))]),
+        A_ub=np.hstack([-scaled, np.ones((n, 1))]),
         b_ub=np.zeros(n),
         bounds=[*[(-1.0, 1.0)] * d, (-np.inf, np.inf)],
         method="highs",
     )
-    if -result.fun > 1e-9:
-        w: np.ndarray = result.x[:d]
+    if result.status != 0:
+        raise ArithmeticError(f"the linear program of separability was not solved: {result.message}")
+    w: np.ndarray = result.x[:d] / columns
+    if np.min(scaled @ result.x[:d]) > 8 * EPS * d and np.min(Z @ w) > 0:  # certified by w itself
         return w
-    p = np.maximum(-result.ineqlin.marginals, 0.0)
+    p = np.maximum(-result.ineqlin.marginals, 0.0) / rows
     p = p / np.sum(p)
-    raise NotSeparable(p, float(np.linalg.norm(Z.T @ p)))
+    residual = float(np.linalg.norm(Z.T @ p))
+    if np.linalg.norm(scaled.T @ (p * rows)) > 1e-12 * np.sum(p * rows):
+        raise ArithmeticError(
+            f"separability is undecided: the least margin found is {np.min(Z @ w):.2g}, and the weights that would "
+            f"exclude one leave ‖Zᵀp‖ = {residual:.2g}"
+        )
+    raise NotSeparable(p, residual)
 
 
 def _linear_program(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:

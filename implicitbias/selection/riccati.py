@@ -9,7 +9,8 @@ import numpy as np
 
 __all__ = ["RiccatiSolution"]
 
-EPS = float(np.finfo(float).eps)
+STATIONARY = 256
+"""Steps of the semigroup between two comparisons with the limit."""
 
 
 def imbalance(theta: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
@@ -49,9 +50,9 @@ class RiccatiSolution:
         self.F = np.block([[-self.lam / 2 * np.eye(self.d_in), T.T], [T, self.lam / 2 * np.eye(k)]])
         self.f, self.O = np.linalg.eigh(self.F)
 
-    def __call__(self, t: Any) -> np.ndarray:
-        """W(t); an array t adds a leading axis."""
-        times = np.asarray(t, dtype=float)
+    def __call__(self, t: Any = None, *, log_time: Any = None) -> np.ndarray:
+        """W at time t, or at log t; an array adds a leading axis."""
+        times = np.asarray(t if log_time is None else np.exp(log_time), dtype=float)
         if np.any(~(times >= 0)):
             raise ValueError("the closed form is defined for t ≥ 0")
         flat = times.ravel()
@@ -70,13 +71,15 @@ class RiccatiSolution:
 
     def advance(self, Q: np.ndarray, duration: float) -> np.ndarray:
         """Q after ``duration``, up to a rotation on the right (which P does not see)."""
-        steps = int(np.ceil(duration * float(np.abs(self.f).max()))) or 1
+        steps = max(int(np.ceil(duration * float(np.abs(self.f).max()))), 1)
         d = duration / steps
         grow = np.exp(self.f * d)
         x = 2 * self.f * d
         phi = d * np.where(np.abs(x) < 1e-12, 1.0, np.expm1(x) / np.where(x == 0, 1.0, x))
-        q = self.O.T @ Q
-        for _ in range(steps):
+        q, limit = self.O.T @ Q, self.O.T @ self.limit() @ self.O if steps > STATIONARY else None
+        for k in range(steps):
+            if limit is not None and k % STATIONARY == 0 and _close(q @ q.T, limit):
+                break
             L = np.linalg.cholesky(np.eye(q.shape[1]) + (q.T * phi) @ q)
             q = np.linalg.solve(L, (grow[:, None] * q).T).T
         return self.O @ q
@@ -115,3 +118,7 @@ class RiccatiSolution:
             if rank:
                 yield f, s[:rank], E @ U[:, :rank]
             reach = reach @ Vt[rank:].T
+
+
+def _close(P: np.ndarray, limit: np.ndarray) -> bool:
+    return bool(np.linalg.norm(P - limit) <= 1e-14 * np.linalg.norm(limit))

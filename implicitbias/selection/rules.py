@@ -121,6 +121,11 @@ hypentropy_steps = Rule(
         NO_DECAY,
         CONSISTENT,
         CONVERGED,
+        Hypothesis(
+            "no product coordinate is sent to zero: the accumulated logarithms are finite",
+            lambda run: all(np.all(np.isfinite(a)) for a in run.accumulators.values()),
+            of="run",
+        ),
     ),
     apply=mirror_projection,
     observe=("log_shrink", "shift"),
@@ -133,25 +138,25 @@ hypentropy_steps = Rule(
 class MarginCurve:
     """w(t) ≈ ŵ log t + w̃ on the span of the support vectors, for the mean exponential or logistic loss.
 
-    ŵ = Σ_S α_i z_i is the ℓ2 maximum-margin vector and w̃ ∈ span S solves η e^{−z_i·w̃}/n = α_i on S (η = 1 for
-    the flow). ``on`` (d, |S|) is an orthonormal basis of span S; off it the limit depends on the path unless all
-    samples are support vectors, and the curve gives the start's component there.
+    ŵ = Σ_S α_i z_i is the ℓ2 maximum-margin vector and w̃ ∈ span S solves e^{−z_i·w̃}/n = α_i on S, in the time
+    t of the flow, which for steps is t = Σ η. ``on`` (d, |S|) is an orthonormal basis of span S; off it the
+    limit depends on the path unless all samples are support vectors, and the curve gives the start's
+    component there. ``kappa`` is the exponent of the approach t^{−κ}.
     """
 
-    def __init__(self, Z: np.ndarray, w0: np.ndarray, step: float = 1.0) -> None:
+    def __init__(self, Z: np.ndarray, w0: np.ndarray) -> None:
         self.program = MaxMargin(Z, 2)
         self.what = self.program.solution
         alpha = self.program.multipliers
         self.support = np.flatnonzero(alpha > 1e-9 * alpha.max())
         self.alpha = alpha[self.support]
         ZS = Z[self.support]
-        self.residual = np.linalg.lstsq(ZS, np.log(step / (len(Z) * self.alpha)), rcond=None)[0]
+        self.residual = np.linalg.lstsq(ZS, -np.log(len(Z) * self.alpha), rcond=None)[0]
         self.on, _ = np.linalg.qr(ZS.T)
         self.w0 = w0
         gap = np.delete(Z @ self.what, self.support) - 1
         H = self.on.T @ (ZS.T * self.alpha) @ ZS @ self.on
         self.kappa = min(float(np.linalg.eigvalsh(H)[0]), float(gap.min()) if gap.size else np.inf)
-        """The exponent of the approach t^{−κ}."""
 
     def project(self, w: np.ndarray) -> np.ndarray:
         """P_S w."""
@@ -166,10 +171,15 @@ class MarginCurve:
 
 
 def max_margin_flow(setting: Any, run: Any = None) -> MarginCurve:
-    """The asymptotic curve of the gradient flow (or of gradient descent, t = k)."""
-    optimizer = setting.optimizer
-    step = optimizer.size(0) if isinstance(optimizer, GradientDescent) else 1.0
-    return MarginCurve(setting.problem.Z, setting.w0, step)
+    """The asymptotic curve of the gradient flow, and of gradient descent in t = Σ η."""
+    return MarginCurve(setting.problem.Z, setting.w0)
+
+
+def _all_margins_positive(run: Any) -> bool:
+    """log L < log ℓ(0) − log n: then no sample has a margin ≤ 0, and the loss can only tend to zero."""
+    problem = run.setting.problem
+    at_zero = float(problem.log_loss(np.zeros(problem.w_shape)))
+    return bool(np.all(run.log_loss < at_zero - np.log(problem.n)))
 
 
 def _separable(setting: Any) -> bool:
@@ -190,15 +200,15 @@ max_margin_rule = Rule(
         CLASSIFICATION,
         LINEAR,
         Hypothesis(
-            "the optimizer is the gradient flow, or gradient descent with a constant step",
+            "the optimizer is the gradient flow at rate one, or gradient descent with a constant step",
             lambda s: (
-                isinstance(s.optimizer, GradientFlow)
+                (isinstance(s.optimizer, GradientFlow) and np.all(s.optimizer.block_rates(s.layout) == 1))
                 or (isinstance(s.optimizer, GradientDescent) and not callable(s.optimizer.step))
             ),
         ),
         NO_DECAY,
         SEPARABLE,
-        Hypothesis("the loss tends to zero", lambda run: np.all(run.log_loss < -np.log(2)), of="run"),
+        Hypothesis("every sample has come to be classified correctly", _all_margins_positive, of="run"),
     ),
     apply=max_margin_flow,
 )

@@ -30,8 +30,10 @@ class Evidence(NamedTuple):
 
     def deviation(self, kind: str) -> float:
         """|measured − expected|, the largest of them; for a bound, the worst lhs/rhs itself."""
-        measured = np.asarray(self.measured, dtype=float)
-        worst = np.max(measured if kind == "bound" else np.abs(measured - self.expected))
+        measured, expected = np.asarray(self.measured, dtype=float), np.asarray(self.expected, dtype=float)
+        if expected.ndim and expected.shape != measured.shape:
+            raise ValueError(f"measured has shape {measured.shape}, but expected {expected.shape}")
+        worst = np.max(measured if kind == "bound" else np.abs(measured - expected))
         return float(worst)  # NaN, when a measure did not see its event, stays NaN
 
 
@@ -169,8 +171,7 @@ class Theorem:
                         return h.text + (f" ({label})" if label else "")
         return None
 
-    def admits_draw(self, settings: dict[str, Setting]) -> bool:
-        """Whether hypotheses of the setting and the conditions of the draw hold."""
-        return self.missed(settings) is None and all(
-            c.holds(s) for c in self.conditions for s in settings.values()
-        )
+    def refusal(self, settings: dict[str, Setting]) -> str | None:
+        """The first hypothesis of the setting, or condition of the draw, that a draw misses."""
+        conditions = (c.text for c in self.conditions for s in settings.values() if not c.holds(s))
+        return self.missed(settings) or next(conditions, None)

@@ -43,12 +43,22 @@ def _preconditioned(setting: Setting) -> PreconditionedFlow:
     return PreconditionedFlow(np.linspace(0.5, 2, setting.w0.size))
 
 
-SETTLED = Hypothesis("κ·log t ≥ 25", lambda s: curve_of(s).kappa * LOG_TIME >= 25)
+SETTLED = Hypothesis("κ·log t ≥ 30", lambda s: curve_of(s).kappa * LOG_TIME >= 30)
+
+
+def _nondegenerate(setting: Setting) -> bool:
+    curve = curve_of(setting)
+    return curve.on.shape[1] == len(curve.support) and curve.kappa > 1e-9
+
+
+NONDEGENERATE = Hypothesis(
+    "the support vectors are independent, with positive multipliers, and κ > 0", _nondegenerate
+)
 
 max_margin_flow = Theorem(
     id="max-margin-flow", family="classification", kind="exact", source="soudry2018separable",
     claim="On separable data the flow is ŵ log t + w̃ on the support vectors' span: ŵ the ℓ2 maximum margin.",
-    settings=_flow, measure=support_residual, hypotheses=max_margin_rule.hypotheses, bound=1e-9,
+    settings=_flow, measure=support_residual, hypotheses=(*max_margin_rule.hypotheses, NONDEGENERATE), bound=1e-9,
     run={"stop": Stop(log_time=LOG_TIME), "save": Save(log=1, fields=("w",)), "rtol": 1e-12},
     control=Control("a fixed diagonal preconditioner: another norm's margin", 1e-3, {"optimizer": _preconditioned}),
     conditions=(SETTLED,), figure=figures.margin_flow,
@@ -81,6 +91,7 @@ def _share(setting: Setting) -> float:
 
 
 SIGN = Hypothesis("the norm is ℓ∞", lambda s: isinstance(s.optimizer, SignDescent))
+EXPONENTIAL = Hypothesis("the loss is exponential", lambda s: s.problem.loss_name == "exp")
 FROM_ZERO = Hypothesis("the start is zero", lambda s: not np.any(s.w0))
 NORMS_DIFFER = Hypothesis(
     "the ℓ2 solution has at most 80 % of the largest ℓ∞ margin", lambda s: _share(s) <= 0.8
@@ -91,7 +102,7 @@ sign_descent_margin = Theorem(
     id="sign-descent-margin", family="classification", kind="bound", source="telgarsky2013margins",
     claim="Sign descent closes its ℓ∞ margin gap at the explicit rate (ln n + ½B²Ση²)/Ση.",
     settings=_sign, measure=margin_gap, bound=1.0, figure=figures.margin_gap,
-    run={"stop": Stop(steps=100_000), "save": Save(log=12, fields=("w",))},
-    hypotheses=(*steepest_margin_rule.hypotheses, SIGN, FROM_ZERO), conditions=(NORMS_DIFFER,),
+    run={"stop": Stop(steps=300_000), "save": Save(log=12, fields=("w",))},
+    hypotheses=(*steepest_margin_rule.hypotheses, SIGN, FROM_ZERO, EXPONENTIAL), conditions=(NORMS_DIFFER,),
     control=Control("normalised gradient descent: the ℓ2 margin instead", 1.2, {"optimizer": EUCLIDEAN}),
 )  # fmt: skip

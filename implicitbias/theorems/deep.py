@@ -15,9 +15,13 @@ from . import figures
 from .base import Control, Evidence, Theorem
 
 Rng = np.random.Generator
-DEEP = Hypothesis("the model is DeepLinear", lambda s: isinstance(s.model, DeepLinear))
+DEEP = Hypothesis(
+    "the model is DeepLinear with at least two layers",
+    lambda s: isinstance(s.model, DeepLinear) and s.model.depth >= 2,
+)
 PLAIN_STEP = Hypothesis(
-    "each step is a plain gradient step", lambda s: isinstance(s.optimizer, GradientDescent)
+    "each step is a plain gradient step, without weight decay",
+    lambda s: isinstance(s.optimizer, GradientDescent) and s.optimizer.weight_decay == 0,
 )
 
 
@@ -127,7 +131,14 @@ def _too_far(setting: Setting) -> GradientDescent:
     return GradientDescent(1.26 / setting.problem.target[0, 0])
 
 
-TWO_SCALARS = Hypothesis("the model is a product of two scalars", lambda s: s.model == DeepLinear((1, 1, 1)))
+TWO_SCALARS = Hypothesis(
+    "the model is a product of two scalars, and the input is whitened",
+    lambda s: s.model == DeepLinear((1, 1, 1)) and s.problem.is_whitened,
+)
+IN_THE_BASIN = Hypothesis(
+    "both layers start between 0.3√μ and 1.2√μ",
+    lambda s: all(0.3 <= W[0, 0] / np.sqrt(s.problem.target[0, 0]) <= 1.2 for W in s.theta0),
+)
 TWO_CYCLE_STABLE = Hypothesis("1 < ημ < √5 − 1", lambda s: 1 < _e(s) < np.sqrt(5) - 1)
 
 period_two_orbit = Theorem(
@@ -135,6 +146,6 @@ period_two_orbit = Theorem(
     claim="For 1 < ημ < √5 − 1 gradient descent on (xy − μ)²/2 settles on one explicit two-cycle.",
     settings=_scalar, measure=orbit, bound=1e-10, figure=figures.orbit,
     run={"stop": Stop(steps=4000), "save": Save(last=2, fields=("theta",))},
-    hypotheses=(TWO_SCALARS, PLAIN_STEP, TWO_CYCLE_STABLE),
+    hypotheses=(TWO_SCALARS, PLAIN_STEP, TWO_CYCLE_STABLE, IN_THE_BASIN),
     control=Control("ημ = 1.26: the two-cycle has lost its stability", 1e-2, {"optimizer": _too_far}),
 )  # fmt: skip

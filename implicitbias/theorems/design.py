@@ -9,8 +9,8 @@ from ..geometry import PNorm
 from ..models import Linear, PowerPropagation
 from ..optimizers import GradientDescent, MirrorDescent, PreconditionedGradientDescent
 from ..problems import Regression
-from ..selection import Hypothesis
-from ..selection.rules import CONVERGED, SQUARE_LOSS
+from ..selection import BregmanProjection, Hypothesis
+from ..selection.rules import CONVERGED, NO_DECAY, SQUARE_LOSS
 from . import figures
 from .base import Control, Evidence, Theorem
 from .linear import WELL_CONDITIONED, smoothness
@@ -92,6 +92,15 @@ ONE_FLOW = Hypothesis(
     "all three steps discretise one flow: P = w′² and R″ = 1/P",
     lambda s: np.allclose(_metric(s), jacobian_squared(s.w0), rtol=1e-12),
 )
+AWAY_FROM_ZERO = Hypothesis(
+    "the flow's limit is at least 0.05 in every coordinate",
+    lambda s: (
+        np.min(
+            BregmanProjection(PNorm(2 / A), PNorm(2 / A).gradient(s.w0), s.problem.X, s.problem.y).solution
+        )
+        >= 0.05
+    ),
+)
 NO_CROSSING = Hypothesis(
     "no coordinate changes sign along the run", lambda r: np.min(r.history["w"]) > 0, of="run"
 )
@@ -101,6 +110,6 @@ zero_one_two_law = Theorem(
     claim="Mirror, reparametrised and preconditioned steps of one flow carry biases in the ratio 0 : 1 : 2.",
     settings=_three_steps, measure=zero_one_two, bound=1e-3, instances=2, figure=figures.zero_one_two,
     run={"stop": Stop(loss=1e-24), "save": Save(every=1, fields=("w",))},
-    hypotheses=(SQUARE_LOSS, ONE_FLOW, NO_CROSSING, CONVERGED), conditions=(WELL_CONDITIONED,),
+    hypotheses=(SQUARE_LOSS, ONE_FLOW, NO_DECAY, NO_CROSSING, CONVERGED), conditions=(WELL_CONDITIONED, AWAY_FROM_ZERO),
     control=Control("one Jacobian factor in the preconditioner: another flow", 0.1, {"optimizer": _one_factor}),
 )  # fmt: skip

@@ -26,8 +26,8 @@ def _four_scales(rng: Rng) -> dict[str, Setting]:
 hypentropy_flow = Theorem(
     id="hypentropy-flow", family="diagonal", kind="exact", source="woodworth2020kernel",
     claim="The gradient flow on u² − v² selects the interpolant of least hyperbolic entropy at its scale.",
-    settings=_four_scales, rule=flow_rule, run={"stop": Stop(loss=1e-26)}, bound=1e-9,
-    control=Control("v moves at half the rate: |u|v² is conserved, not uv", 1e-4, {"optimizer": HALF_RATE}),
+    settings=_four_scales, rule=flow_rule, run={"stop": Stop(loss=1e-26)}, bound=1e-8,
+    control=Control("v moves at half the rate: |u|v² is conserved, not uv", 1e-6, {"optimizer": HALF_RATE}),
     conditions=(WELL_CONDITIONED,), figure=figures.scales,
 )  # fmt: skip
 

@@ -20,7 +20,7 @@ from ..optimizers import (
 )
 from ..problems import Regression
 from ..selection import BregmanProjection, Hypothesis
-from ..selection.rules import LINEAR, SQUARE_LOSS, row_space
+from ..selection.rules import CONVERGED, LINEAR, SQUARE_LOSS, row_space
 from . import figures
 from .base import Control, Evidence, Theorem
 
@@ -73,8 +73,17 @@ nearest_interpolant = Theorem(
 # -- steepest descent is not min-norm ------------------------------------------------------------
 
 THRESHOLD = 1e-3
-TWO_ROWS = Hypothesis("at least two rows: with one, the direction never changes", lambda s: s.problem.n >= 2)
-NOT_EUCLIDEAN = Hypothesis("the norm is not Euclidean", lambda s: s.optimizer.norm != LpNorm(2.0))
+TWO_ROWS = Hypothesis(
+    "two rows or more are independent (with one, the direction never changes) and they do not determine w",
+    lambda s: 2 <= np.linalg.matrix_rank(s.problem.X) < s.problem.X.shape[1],
+)
+NOT_EUCLIDEAN = Hypothesis(
+    "the norm is ℓp with 1 < p < ∞ and p ≠ 2",
+    lambda s: (
+        isinstance(s.optimizer.norm, LpNorm) and 1 < s.optimizer.norm.p < np.inf and s.optimizer.norm.p != 2
+    ),
+)
+FROM_ZERO = Hypothesis("the start is zero", lambda s: not np.any(s.w0))
 
 
 def _steepest(rng: Rng) -> Setting:
@@ -94,7 +103,7 @@ steepest_descent_is_not_min_norm = Theorem(
     id="steepest-descent-is-not-min-norm", family="linear", kind="bound", source="gunasekar2018geometry",
     claim="Steepest descent in a norm does not select the interpolant of least norm.",
     settings=_steepest, measure=threshold_over_distance, run={"stop": Stop(loss=1e-26)}, bound=1.0,
-    hypotheses=(SQUARE_LOSS, LINEAR, TWO_ROWS, NOT_EUCLIDEAN), conditions=(WELL_CONDITIONED,),
+    hypotheses=(SQUARE_LOSS, LINEAR, TWO_ROWS, NOT_EUCLIDEAN, FROM_ZERO, CONVERGED), conditions=(WELL_CONDITIONED,),
     control=Control("in ℓ2 steepest descent is gradient descent, which does", 1e3, {"optimizer": steepest_in(2)}),
     figure=figures.norms,
 )  # fmt: skip
@@ -106,8 +115,8 @@ RUNS, PROJECTIONS = 2000, 12
 SOLVABLE = Hypothesis("Xw = y has a solution", lambda s: s.problem.consistent)
 BY_NORM = Hypothesis("rows are drawn with probability ∝ ‖x_i‖²", lambda s: s.optimizer.sampling == "norm")
 UNEQUAL_ROWS = Hypothesis(
-    "row norms differ by a factor of 3 or more",
-    lambda s: np.ptp(np.log(np.linalg.norm(s.problem.X, axis=1))) >= np.log(3),
+    "row norms differ by a factor of 5 or more",
+    lambda s: np.ptp(np.log(np.linalg.norm(s.problem.X, axis=1))) >= np.log(5),
 )
 
 

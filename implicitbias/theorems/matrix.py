@@ -41,8 +41,23 @@ THREE_ENTRIES = Hypothesis(
         and np.array_equal(s.problem.values, [[0, 1], [1, 0]])
     ),
 )
-FLOW = Hypothesis("the optimizer is the gradient flow", lambda s: isinstance(s.optimizer, GradientFlow))
+FLOW = Hypothesis(
+    "the optimizer is the gradient flow, with one rate and no weight decay",
+    lambda s: (
+        isinstance(s.optimizer, GradientFlow)
+        and np.ptp(s.optimizer.block_rates(s.layout)) == 0
+        and s.optimizer.weight_decay == 0
+    ),
+)
 POSITIVE_DETERMINANT = Hypothesis("det W(0) > 0 (its sign is conserved)", lambda s: np.linalg.det(s.w0) > 0)
+BALANCED_FACTORS = Hypothesis(
+    "W = UUᵀ, or W = UVᵀ from a balanced start UᵀU = VᵀV",
+    lambda s: (
+        isinstance(s.model, MatrixFactorization)
+        and np.linalg.norm(s.theta0[0].T @ s.theta0[0] - s.theta0[-1].T @ s.theta0[-1])
+        <= 1e-12 * np.sum(s.theta0[0] ** 2)
+    ),
+)
 NEGATIVE_DETERMINANT = {
     "model": MatrixFactorization(2),
     "init": lambda s: (s.theta0[0] * np.array([1, -1]), s.theta0[0]),
@@ -53,6 +68,6 @@ norms_diverge_completion = Theorem(
     claim="Fitting three entries of a 2×2 matrix from a positive determinant sends every norm to infinity.",
     settings=_two_by_two, measure=divergence_bound, bound=1.0, figure=figures.divergence,
     run={"stop": Stop(time=1e5), "save": Save(log=4, fields=("loss", "w")), "rtol": 1e-11},
-    hypotheses=(THREE_ENTRIES, FLOW, POSITIVE_DETERMINANT),
+    hypotheses=(THREE_ENTRIES, FLOW, POSITIVE_DETERMINANT, BALANCED_FACTORS),
     control=Control("a start of negative determinant: w₁₁ stays bounded", 10.0, NEGATIVE_DETERMINANT),
 )  # fmt: skip

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import __version__
 from ..dynamics import Run, Setting, simulate
+from ..records import content_hash
 from .base import Sample, Theorem
 
 __all__ = ["Report", "Result", "verify"]
@@ -129,12 +130,22 @@ def draw_instance(theorem: Theorem, seed: int, instance: int) -> tuple[dict[str,
     rng = np.random.default_rng(_stream(theorem, seed, instance, 0))
     for draw in range(1, MAX_DRAWS + 1):
         settings = theorem.draw(rng)
-        if theorem.admits_draw(settings):
+        if theorem.refusal(settings) is None:
             return settings, draw
     return None, MAX_DRAWS
 
 
-Cache = dict[Any, Run]
+def _most_missed(theorem: Theorem, seed: int, instance: int) -> str:
+    """The hypothesis or condition that refused the most draws of an instance."""
+    rng = np.random.default_rng(_stream(theorem, seed, instance, 0))
+    counts: dict[str, int] = {}
+    for _ in range(20):
+        text = theorem.refusal(theorem.draw(rng)) or ""
+        counts[text] = counts.get(text, 0) + 1
+    return max(counts, key=lambda text: counts[text])
+
+
+Cache = dict[str, Run]
 
 
 def run_settings(
@@ -150,7 +161,7 @@ def run_settings(
     runs: dict[str, Run] = {}
     for label, setting in settings.items():
         keywords = theorem.keywords(label)
-        key = (setting, repr(sorted(keywords.items(), key=str)))
+        key = content_hash((setting, keywords))
         if key not in done:
             done[key] = simulate(setting, **{"rng": stream, **keywords})
         runs[label] = done[key]
@@ -213,7 +224,9 @@ def _examine(theorem: Theorem, seed: int, result: Result) -> None:
         settings, draws = draw_instance(theorem, seed, instance)
         result.draws += draws
         if settings is None:
-            raise _Inconclusive(f"none of {MAX_DRAWS} draws met the conditions")
+            raise _Inconclusive(
+                f"none of {MAX_DRAWS} draws met the conditions: {_most_missed(theorem, seed, instance)}"
+            )
         stream, done = _stream(theorem, seed, instance, 1), {}
         claim = _sample(theorem, settings, stream, done)
         claims.append(claim)

@@ -327,3 +327,88 @@ def test_a_state_of_another_kind_of_run_is_refused(regression):
     state = ib.simulate(flow, ib.Stop(time=1.0)).state
     with pytest.raises(ValueError, match=r"state must be run\.state"):
         ib.simulate(steps, ib.Stop(steps=3), state=state)
+
+
+@pytest.mark.parametrize("condition", [1e5, 1e7])
+def test_ill_conditioned_consistent_data_are_not_called_fitted_early(condition):
+    """A gradient of rounding size comes long before a residual of rounding size."""
+    rng = np.random.default_rng(0)
+    U, _ = np.linalg.qr(rng.standard_normal((5, 5)))
+    V, _ = np.linalg.qr(rng.standard_normal((9, 5)))
+    X = U @ np.diag(np.geomspace(1, 1 / condition, 5)) @ V.T
+    problem = ib.Regression(X, X @ rng.standard_normal(9))
+    steps = ib.simulate(
+        ib.Setting(problem, ib.Linear(), ib.GradientDescent(2.0)), ib.Stop(loss=1e-27, steps=50_000)
+    )
+    assert steps.status in ("budget", "floor")
+    flow = ib.simulate(ib.Setting(problem, ib.Linear(), ib.GradientFlow()), ib.Stop(loss=1e-26))
+    assert flow.status == "converged"
+    least = np.linalg.pinv(X) @ problem.y
+    assert np.linalg.norm(flow.w - least) <= 1e-12 * condition * np.linalg.norm(least)
+
+
+def test_weight_decay_means_the_same_in_both_clocks(separable):
+    setting = ib.Setting(separable(), ib.Linear(), ib.GradientFlow(weight_decay=0.1))
+    a = ib.simulate(setting, ib.Stop(time=np.exp(5.0)))
+    b = ib.simulate(setting, ib.Stop(log_time=5.0))
+    np.testing.assert_allclose(a.w, b.w, rtol=1e-7)
+
+
+@pytest.mark.parametrize("tiny", [1e-30, 1e-160, 1e-200])
+def test_a_tiny_entry_beside_large_ones_does_not_stop_the_clock(tiny):
+    theta = np.array([[1.0, tiny, 0.5], [0.5, 0.3, tiny]])
+    problem = ib.Regression(np.eye(3)[:2], [1.0, -1.0])
+    run = ib.simulate(
+        ib.Setting(problem, ib.Diagonal(), ib.GradientFlow(), theta), ib.Stop(loss=1e-20), chart="ordinary"
+    )
+    assert run.status == "converged"
+    assert run.time > 0
+
+
+def test_a_flow_that_blows_up_is_no_rest():
+    """θ̇ = θ²: infinite at t = 1/θ₀."""
+
+    class Explode(ib.Flow):
+        def velocity(self, theta, gradient, layout):
+            return theta**2 + 0 * gradient
+
+    run = ib.simulate(ib.Setting(ONE, ib.Linear(), Explode(), [2.0]))
+    assert run.status in ("diverged", "failed")
+    assert run.time == pytest.approx(0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", [ib.SignDescent(1.0), ib.NormalizedGradientDescent(1.0)])
+@pytest.mark.parametrize("engine", ["python", "numba"])
+def test_a_loss_beyond_the_range_of_floats_is_no_divergence(optimizer, engine, separable):
+    """Margins of −1000 and below: L overflows, log L is −margin."""
+    problem = separable("exp")
+    start = -1000.0 * ib.max_margin(problem, 2).w
+    run = ib.simulate(ib.Setting(problem, ib.Linear(), optimizer, start), ib.Stop(steps=3), engine=engine)
+    assert run.status == "converged"
+    assert run.log_loss < float(problem.log_loss(start))
+
+
+def test_normalised_steps_on_factors_go_on_when_the_gradient_underflows(separable):
+    """The kernel and the Python loop agree at log L = −10⁴, where L and ∇L are zero in floating point."""
+    problem = separable("exp")
+    setting = ib.Setting(problem, ib.Hadamard(), ib.SignDescent(1.0), np.full((2, problem.w_shape[0]), 0.5))
+    a, b = (ib.simulate(setting, ib.Stop(steps=400), engine=e) for e in ("numba", "python"))
+    assert a.log_loss == pytest.approx(b.log_loss, rel=1e-12)
+    assert a.log_loss < -1e4
+
+
+def test_an_optimizer_that_changes_its_state_in_place(regression):
+    """A step that is only tried leaves no trace."""
+
+    class InPlace:
+        def init(self, theta):
+            return np.zeros_like(theta)
+
+        def update(self, oracle, state, theta, k):
+            state *= 0.9
+            state -= 0.05 * oracle(theta)
+            return theta + state, state
+
+    a = ib.simulate(ib.Setting(regression, ib.Linear(), InPlace()), ib.Stop(steps=10))
+    b = ib.simulate(ib.Setting(regression, ib.Linear(), ib.HeavyBall(0.05, 0.9)), ib.Stop(steps=10))
+    np.testing.assert_allclose(a.w, b.w, rtol=1e-13)

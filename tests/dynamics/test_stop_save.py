@@ -151,7 +151,8 @@ def test_moments_that_divergence_kept_from_being_reached_are_nan(first, engine):
     assert len(run.history["loss"]) == len(at)
     assert np.isnan(run.history["loss"][-2:]).all()
     assert np.isnan(run.history["w"][-2:]).all()
-    assert run.history["time"][-2:].tolist() == [5000.0, 6000.0] or np.isnan(run.history["time"][-1])
+    assert run.history["steps"][-2:].tolist() == [5000, 6000]
+    assert run.history["time"][-2:].tolist() == [15000.0, 18000.0]  # Σ η, η = 3
     # w_k = 1 − (−2)^k, exactly
     assert run.history["w"][: len(first), 0].tolist() == [1 - (-2.0) ** k for k in first]
 
@@ -209,3 +210,25 @@ def test_stops_that_do_not_fit_the_setting(setting, separable):
         ib.simulate(setting, ib.Stop(margin=1.0))
     with pytest.raises(ValueError, match="clock of flows"):
         ib.simulate(setting, ib.Stop(log_time=1.0))
+
+
+@pytest.mark.parametrize(
+    "optimizer", [ib.GradientFlow(), ib.GradientDescent(0.2)], ids=lambda o: type(o).__name__
+)
+def test_moments_after_rest_hold_the_resting_point(optimizer, regression):
+    setting = ib.Setting(regression, ib.Linear(), optimizer)
+    at = [1, 100, 50_000, 90_000]
+    stop = ib.Stop(time=1e5) if setting.is_flow else ib.Stop(steps=100_000)
+    run = ib.simulate(setting, stop, ib.Save(at=at, fields=("w",)))
+    assert len(run.history["w"]) == 4
+    assert (run.history["w"][-2:] == run.w).all()
+    clock = "time" if setting.is_flow else "steps"
+    assert run.history[clock].tolist() == at
+
+
+def test_a_log_chart_run_goes_on_in_the_ordinary_chart(regression):
+    setting = ib.Setting(regression, ib.Diagonal(), ib.GradientFlow(), ib.Balanced(0.3))
+    first = ib.simulate(setting, ib.Stop(time=1.0), chart="log")
+    rest = ib.simulate(setting, ib.Stop(time=2.0), chart="ordinary", state=first.state)
+    whole = ib.simulate(setting, ib.Stop(time=2.0), chart="log")
+    np.testing.assert_allclose(rest.w, whole.w, rtol=1e-7)

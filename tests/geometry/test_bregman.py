@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
+import implicitbias as ib
 from implicitbias import Euclidean, Hypentropy, Mahalanobis, PNorm, bregman_projection
 
 EPS = np.finfo(float).eps
@@ -224,3 +225,29 @@ def test_a_given_multiplier_is_a_start_only():
     )
     np.testing.assert_allclose(again.w, free.w, atol=1e-12)
     assert again.iterations < free.iterations + 5
+
+
+def test_a_potential_of_restricted_domain_starts_from_its_tilt():
+    """Entropy: ψ = Σ w ln w − w on w > 0; w = exp z, and the nearest point to zero may be negative."""
+
+    class Entropy(ib.Potential):
+        def value(self, w):
+            return np.sum(w * np.log(w) - w, axis=-1)
+
+        def gradient(self, w):
+            with np.errstate(invalid="ignore", divide="ignore"):
+                return np.log(w)
+
+        def inverse_gradient(self, z):
+            return np.exp(z)
+
+        def hessian(self, w):
+            return 1 / w
+
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((4, 9))
+        y = X @ rng.uniform(0.1, 2.0, 9)
+        found = bregman_projection(Entropy(), np.zeros(9), X, y)
+        assert found.residual < 1e-12
+        np.testing.assert_allclose(X @ found.w, y, atol=1e-11)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
+import implicitbias as ib
 from implicitbias import (
     SGD,
     Balanced,
@@ -259,14 +260,13 @@ def test_the_margin_curve(loss, optimizer):
     a, b = pred.at(log_time=[100.0, 300.0])
     np.testing.assert_allclose((b - a) / 200, hard.w, atol=1e-11)
     np.testing.assert_allclose(pred.at(np.exp(100.0)), a, rtol=1e-12)
-    # and its constant solves (step/n) exp(−z_i·w̃) = α_i on the support vectors
+    # and its constant solves exp(−z_i·w̃)/n = α_i on the support vectors, in t = Σ η for steps too
     alpha = pred.program.multipliers
     S = alpha > 1e-9 * alpha.max()
-    size = 0.1 if isinstance(optimizer, GradientDescent) else 1.0
     ZS = p.Z[S]
     on, _ = np.linalg.qr(ZS.T)
     offset = on @ (on.T @ (a - 100 * hard.w))
-    np.testing.assert_allclose(size / p.n * np.exp(-ZS @ offset), alpha[S], rtol=1e-9)
+    np.testing.assert_allclose(1 / p.n * np.exp(-ZS @ offset), alpha[S], rtol=1e-9)
     # the system of stationarity itself: ŵ = Σ α_i z_i
     np.testing.assert_allclose(alpha @ p.Z, hard.w, atol=1e-12)
 
@@ -474,3 +474,46 @@ def test_the_end_of_a_run_is_certified_without_trusting_either(optimizer):
     other = simulate(Setting(s.problem, Linear(), SteepestDescent(4 / 3, 0.05), W0), Stop(loss=1e-26))
     assert other.converged
     assert certify(other.w, pred.program).stationarity > 1e-3
+
+
+def test_the_margin_curve_of_gradient_descent_in_its_own_time():
+    """Near-orthogonal data, κ ≈ 1: after 10⁵ steps w(t) − (ŵ log t + w̃) is of order t^{−κ}."""
+    rng = np.random.default_rng(3)
+    Q, _ = np.linalg.qr(rng.standard_normal((12, 4)))
+    problem = Classification(2 * Q.T * np.array([1, -1, 1, -1])[:, None], [1, -1, 1, -1])
+    for step in (0.5, 0.05):
+        setting = Setting(problem, Linear(), GradientDescent(step))
+        run = simulate(setting, Stop(steps=100_000))
+        curve = predict(setting, run)
+        assert np.max(np.abs(run.w - curve.at(run.time))) < 30 / run.time
+
+
+def test_a_loss_below_one_half_is_not_yet_a_margin():
+    """One of twenty samples is still on the wrong side: the loss need not tend to zero."""
+    X = np.eye(20)
+    w = np.full(20, 3.0)
+    w[0] = -2.0
+    problem = Classification(
+        np.where(np.arange(20)[:, None] % 2, 1, -1) * X, np.where(np.arange(20) % 2, 1, -1)
+    )
+    setting = Setting(problem, Linear(), GradientDescent(1e-9), w)
+    with pytest.raises(NoPrediction, match="classified correctly"):
+        predict(setting, simulate(setting, Stop(steps=1)))
+
+
+def test_curves_know_both_clocks():
+    T = np.diag([2.0, 1.0])
+    theta = (0.5 * np.eye(2), 0.5 * np.eye(2))
+    setting = Setting(ib.MatrixRegression.whitened(T), ib.DeepLinear((2, 2, 2)), GradientFlow(), theta)
+    pred = predict(setting)
+    np.testing.assert_allclose(pred.at(log_time=0.5), pred.at(np.exp(0.5)), rtol=1e-14)
+    run = simulate(setting, Stop(log_time=1.0), ib.Save(at=[0.0, 1.0], fields=("w",)), rtol=1e-12)
+    assert compare(run, pred).relative < 1e-9
+    assert closed_form(setting)(1e9) == pytest.approx(T, rel=1e-13, abs=1e-13)
+
+
+def test_separability_is_certified_not_guessed():
+    """z = (±1, ε): w = (0, 1) separates by ε, however small it is to a solver's tolerance."""
+    problem = Classification([[1.0, 1e-10], [1.0, -1e-10]], [1, -1])
+    hard = max_margin(problem, 2)
+    assert hard.margin == pytest.approx(1e-10, rel=1e-6)

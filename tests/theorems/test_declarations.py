@@ -100,7 +100,7 @@ def test_the_twelve_declare_themselves_whole(theorem):
 def test_the_control_is_refused_by_a_hypothesis_on_every_draw(theorem):
     for seed in range(4):
         rng = np.random.default_rng(seed)
-        settings = next(s for _ in range(200) if theorem.admits_draw(s := theorem.draw(rng)))
+        settings = next(s for _ in range(200) if theorem.refusal(s := theorem.draw(rng)) is None)
         assert theorem.missed(settings) is None
         changed = {label: theorem.control.apply(s) for label, s in settings.items()}
         assert theorem.missed(changed) is not None

@@ -66,9 +66,9 @@ def test_a_margin_curve_without_the_mean_of_the_loss(monkeypatch):
     """w̃ of the summed loss: exp(−z·w̃) = α, without 1/n."""
     real = MarginCurve.__init__
 
-    def summed(self, Z, w0, step=1.0):
-        real(self, Z, w0, step)
-        self.residual = np.linalg.lstsq(Z[self.support], np.log(step / self.alpha), rcond=None)[0]
+    def summed(self, Z, w0):
+        real(self, Z, w0)
+        self.residual = np.linalg.lstsq(Z[self.support], -np.log(self.alpha), rcond=None)[0]
 
     monkeypatch.setattr(MarginCurve, "__init__", summed)
     refuted("max-margin-flow")
