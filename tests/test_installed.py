@@ -87,7 +87,7 @@ def test_show_and_cite(installed, id):
 def test_every_page_and_the_bibliography_are_in_it(installed):
     scripts, strange = installed
     code = (
-        "from implicitbias.theorems import THEOREMS, page; from implicitbias import cite; "
+        "from implicitbias import THEOREMS, cite; from implicitbias.theorems.pages import page; "
         "print(sum(len(page(t)) > 1000 and cite(i).startswith('@') for i, t in THEOREMS.items()))"
     )
     assert int(call(scripts / "python", "-c", code, cwd=strange)) == len(THEOREMS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..geometry import as_norm
+from ..geometry.norms import as_norm
 from .setting import Setting
 
 __all__ = ["Run", "load"]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..checks import real_array
-from ..models import Balanced, Layout, layout_of
+from ..models import Balanced, Layout
+from ..models.base import layout_of
 from ..problems import Problem
 from ..records import decode, encode, record
 

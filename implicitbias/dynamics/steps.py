@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..optimizers import step_sizes
+from ..optimizers.base import step_sizes
 from .ending import End, Ending, Referee, at_start, is_near, is_same
 from .oracle import Accumulators, SettingOracle
 from .recorder import Recorder

@@ -16,7 +16,7 @@ import numpy as np
 from ..threads import one_blas_thread
 from .potentials import Potential
 
-__all__ = ["DualSolution", "bregman_projection", "row_space"]
+__all__ = ["DualSolution", "bregman_projection"]
 
 EPS = float(np.finfo(float).eps)
 

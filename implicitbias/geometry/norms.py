@@ -9,7 +9,7 @@ import numpy as np
 
 from ..records import record
 
-__all__ = ["LpNorm", "Norm", "as_norm"]
+__all__ = ["LpNorm", "Norm"]
 
 
 class Norm(ABC):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..geometry import Potential
     from ..problems import Problem
 
-__all__ = ["Balanced", "Chart", "Layout", "Model", "layout_of"]
+__all__ = ["Balanced", "Chart", "Layout", "Model"]
 
 Theta = Any
 """Parameters as a user writes them: one array, or a tuple of arrays (one per block)."""

@@ -14,7 +14,7 @@ from ..geometry import Euclidean, Potential
 from ..models import Layout
 from ..records import record
 
-__all__ = ["Decay", "Flow", "KernelRule", "Optimizer", "Oracle", "Step", "step_sizes"]
+__all__ = ["Decay", "Flow", "Optimizer", "Oracle", "Step"]
 
 State = Any
 

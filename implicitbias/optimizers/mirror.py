@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..geometry import Potential
-from ..models import layout_of
+from ..models.base import layout_of
 from ..records import record
 from .base import Oracle, State, Step
 

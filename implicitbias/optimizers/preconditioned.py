@@ -8,7 +8,8 @@ import numpy as np
 
 from ..geometry import Mahalanobis, Potential
 from ..geometry.potentials import spd
-from ..models import Layout, layout_of
+from ..models import Layout
+from ..models.base import layout_of
 from ..records import record
 from .base import Flow, Oracle, State, Step
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..geometry import Euclidean, LpNorm, Norm, Potential, as_norm
+from ..geometry import Euclidean, LpNorm, Norm, Potential
+from ..geometry.norms import as_norm
 from ..records import record
 from .base import KernelRule, Oracle, State, Step, as_momentum
 

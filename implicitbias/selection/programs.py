@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..checks import real_array
-from ..geometry import LpNorm, PNorm, Potential, as_norm, bregman_projection
+from ..geometry import LpNorm, PNorm, Potential, bregman_projection
 from ..geometry.bregman import row_space
+from ..geometry.norms import as_norm
 from ..records import record
 
 __all__ = [

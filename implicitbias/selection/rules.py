@@ -69,7 +69,7 @@ CONSISTENT = Hypothesis(
     lambda s: s.problem.consistent or not isinstance(s.optimizer, SGD | RandomizedKaczmarz),
 )
 
-row_space = Rule(
+mirror_rule = Rule(
     name="Bregman projection of the start",
     source="gunasekar2018geometry",
     hypotheses=(
@@ -85,7 +85,7 @@ row_space = Rule(
     apply=mirror_projection,
 )
 
-hypentropy_flow = Rule(
+hypentropy_flow_rule = Rule(
     name="hypentropy of a two-layer diagonal flow",
     source="woodworth2020kernel",
     hypotheses=(
@@ -108,12 +108,12 @@ hypentropy_flow = Rule(
     apply=mirror_projection,
 )
 
-hypentropy_steps = Rule(
+hypentropy_steps_rule = Rule(
     name="hypentropy of finite steps on a two-layer diagonal network",
     source="even2023sgd",
     hypotheses=(
         SQUARE_LOSS,
-        hypentropy_flow.hypotheses[1],
+        hypentropy_flow_rule.hypotheses[1],
         Hypothesis(
             "each step is a plain (stochastic) gradient step",
             _is(GradientDescent | SGD, "optimizer"),
@@ -170,7 +170,7 @@ class MarginCurve:
         return curve
 
 
-def max_margin_flow(setting: Any, run: Any = None) -> MarginCurve:
+def margin_curve(setting: Any, run: Any = None) -> MarginCurve:
     """The asymptotic curve of the gradient flow, and of gradient descent in t = Σ η."""
     return MarginCurve(setting.problem.Z, setting.w0)
 
@@ -210,7 +210,7 @@ max_margin_rule = Rule(
         SEPARABLE,
         Hypothesis("every sample has come to be classified correctly", _all_margins_positive, of="run"),
     ),
-    apply=max_margin_flow,
+    apply=margin_curve,
 )
 
 
@@ -290,9 +290,9 @@ riccati_rule = Rule(
 )
 
 RULES: list[Rule] = [
-    row_space,
-    hypentropy_flow,
-    hypentropy_steps,
+    mirror_rule,
+    hypentropy_flow_rule,
+    hypentropy_steps_rule,
     max_margin_rule,
     steepest_margin_rule,
     riccati_rule,

@@ -10,8 +10,7 @@ from ..optimizers import Decay, PreconditionedFlow, SignDescent, SteepestDescent
 from ..optimizers import GradientFlow as Flow
 from ..problems import Classification
 from ..selection import Hypothesis, MaxMargin, max_margin
-from ..selection.rules import max_margin_flow as curve_of
-from ..selection.rules import max_margin_rule, steepest_margin_rule
+from ..selection.rules import margin_curve, max_margin_rule, steepest_margin_rule
 from . import figures
 from .base import Control, Evidence, Theorem
 
@@ -34,7 +33,7 @@ def _flow(rng: Rng) -> Setting:
 
 def support_residual(run: Run) -> float:
     """‖P_S(w − ŵ log t) − w̃‖/‖w̃‖, P_S on the span of the support vectors."""
-    curve = curve_of(run.setting)
+    curve = margin_curve(run.setting)
     off = run.w - curve(log_time=run.log_time)
     return float(np.linalg.norm(curve.project(off)) / np.linalg.norm(curve.residual))
 
@@ -43,11 +42,11 @@ def _preconditioned(setting: Setting) -> PreconditionedFlow:
     return PreconditionedFlow(np.linspace(0.5, 2, setting.w0.size))
 
 
-SETTLED = Hypothesis("κ·log t ≥ 30", lambda s: curve_of(s).kappa * LOG_TIME >= 30)
+SETTLED = Hypothesis("κ·log t ≥ 30", lambda s: margin_curve(s).kappa * LOG_TIME >= 30)
 
 
 def _nondegenerate(setting: Setting) -> bool:
-    curve = curve_of(setting)
+    curve = margin_curve(setting)
     return curve.on.shape[1] == len(curve.support) and curve.kappa > 1e-9
 
 

@@ -7,8 +7,7 @@ import numpy as np
 from ..dynamics import Setting, Stop
 from ..models import Balanced, Diagonal, Hadamard
 from ..optimizers import SGD, GradientDescent, GradientFlow, HeavyBall
-from ..selection.rules import hypentropy_flow as flow_rule
-from ..selection.rules import hypentropy_steps as steps_rule
+from ..selection.rules import hypentropy_flow_rule, hypentropy_steps_rule
 from . import figures
 from .base import Control, Theorem
 from .linear import WELL_CONDITIONED, gaussian_regression
@@ -26,7 +25,7 @@ def _four_scales(rng: Rng) -> dict[str, Setting]:
 hypentropy_flow = Theorem(
     id="hypentropy-flow", family="diagonal", kind="exact", source="woodworth2020kernel",
     claim="The gradient flow on u² − v² selects the interpolant of least hyperbolic entropy at its scale.",
-    settings=_four_scales, rule=flow_rule, run={"stop": Stop(loss=1e-26)}, bound=1e-8,
+    settings=_four_scales, rule=hypentropy_flow_rule, run={"stop": Stop(loss=1e-26)}, bound=1e-8,
     control=Control("v moves at half the rate: |u|v² is conserved, not uv", 1e-6, {"optimizer": HALF_RATE}),
     conditions=(WELL_CONDITIONED,), figure=figures.scales,
 )  # fmt: skip
@@ -49,7 +48,7 @@ def _heavy_ball(setting: Setting) -> HeavyBall:
 hypentropy_finite_steps = Theorem(
     id="hypentropy-finite-steps", family="diagonal", kind="exact", source="even2023sgd",
     claim="At any step size, (S)GD on u∘v selects by the hyperbolic entropy that its own steps accumulate.",
-    settings=_large_steps, rule=steps_rule, run={"stop": Stop(loss=1e-28)}, bound=1e-10,
+    settings=_large_steps, rule=hypentropy_steps_rule, run={"stop": Stop(loss=1e-28)}, bound=1e-10,
     control=Control("heavy-ball momentum: the factors no longer multiply", 1e-4, {"optimizer": _heavy_ball}),
     conditions=(WELL_CONDITIONED,), figure=figures.coordinates,
 )  # fmt: skip

@@ -73,10 +73,10 @@ def zero_one_two(claim: Sample, control: Sample, ax: Any) -> Any:
 
 def margin_flow(claim: Sample, control: Sample, ax: Any) -> Any:
     """The residual on the support vectors' span against log t, with the exponent κ."""
-    from ..selection.rules import max_margin_flow
+    from ..selection.rules import margin_curve
 
     run = claim.runs[""]
-    curve = max_margin_flow(run.setting)
+    curve = margin_curve(run.setting)
     tau = run.history["log_time"]
 
     def residual(w: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from ..optimizers import (
 )
 from ..problems import Regression
 from ..selection import BregmanProjection, Hypothesis
-from ..selection.rules import CONVERGED, LINEAR, SQUARE_LOSS, row_space
+from ..selection.rules import CONVERGED, LINEAR, SQUARE_LOSS, mirror_rule
 from . import figures
 from .base import Control, Evidence, Theorem
 
@@ -64,7 +64,7 @@ def _five_optimizers(rng: Rng) -> dict[str, Setting]:
 nearest_interpolant = Theorem(
     id="nearest-interpolant", family="linear", kind="exact", source="gunasekar2018geometry",
     claim="Gradient descent, momentum, SGD and Kaczmarz select the interpolant nearest to their start.",
-    settings=_five_optimizers, rule=row_space, run={"stop": Stop(loss=1e-26)}, bound=1e-10,
+    settings=_five_optimizers, rule=mirror_rule, run={"stop": Stop(loss=1e-26)}, bound=1e-10,
     control=Control("steepest descent in ℓ4/3 leaves the row space", 1e-3, {"optimizer": steepest_in(4 / 3)}),
     conditions=(WELL_CONDITIONED,), figure=figures.coordinates,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .base import Theorem
 
-__all__ = ["page"]
+__all__: list[str] = []
 
 
 def theory_folder() -> Path:

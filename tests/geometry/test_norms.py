@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from implicitbias import LpNorm, Norm
-from implicitbias.geometry import as_norm
+from implicitbias.geometry.norms import as_norm
 
 EPS = np.finfo(float).eps
 every_p = pytest.mark.parametrize("p", [1, 1.3, 2, 5, np.inf])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import implicitbias as ib
-from implicitbias.models import layout_of
+from implicitbias.models.base import layout_of
 
 VECTOR = ib.Regression(np.ones((2, 4)), np.ones(2))
 MATRIX = ib.MatrixRegression(np.ones((2, 4)), np.ones((2, 3)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import implicitbias as ib
-from implicitbias.optimizers import step_sizes
+from implicitbias.optimizers.base import step_sizes
 
 P = np.array([[2.0, 0.5, 0, 0, 0, 0], [0.5, 1.0, 0, 0, 0, 0], *np.eye(6)[2:].tolist()])
 C = ib.Hypentropy(np.log(0.5))
