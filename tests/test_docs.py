@@ -30,6 +30,7 @@ def test_the_readme_states_each_claim(theorem):
 def test_one_version():
     assert f"## [{ib.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"version: {ib.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"version = {{{ib.__version__}}}" in (ROOT / "theory" / "refs.bib").read_text(encoding="utf-8")
 
 
 def test_every_optimizer_model_and_problem_is_named_in_the_readme():

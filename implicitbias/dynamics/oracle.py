@@ -86,8 +86,7 @@ class Accumulators:
     NAMES = ("log_shrink", "shift")
 
     def __init__(self, setting: Setting, observe: Any = None) -> None:
-        code = getattr(setting.model, "dynamics_code", -1)
-        self.rate = setting.model.mirror_rate / 2 if code in (1, 2) and not setting.is_flow else 0.0
+        self.rate = 0.0 if setting.is_flow else float(getattr(setting.model, "product_rate", 0.0))
         names = self.NAMES if self.rate else ()
         unknown = [n for n in (observe or ()) if n not in names]
         if unknown:

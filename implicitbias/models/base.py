@@ -170,6 +170,13 @@ class Model(ABC):
         """θ on the gradient flow from θ₀ whose predictor has the dual point z."""
         raise NotImplementedError(f"{type(self).__name__} has no dual coordinates")
 
+    source: str = ""
+    """Key into refs.bib."""
+
+    product_rate: float = 0.0
+    """One gradient step multiplies the product coordinates w₊, w₋ by 1 ∓ x, x = product_rate·η·∇_w L; 0: the
+    model has none. Runs accumulate log_shrink and shift from x (dynamics/oracle.py)."""
+
     takes_signs: bool = False
     """Whether the balanced start has signs to set."""
 

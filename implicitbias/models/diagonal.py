@@ -58,9 +58,16 @@ class Diagonal(Model):
     def __post_init__(self) -> None:
         object.__setattr__(self, "depth", whole("depth", self.depth, 2))
 
+    source = "woodworth2020kernel"
+
     @property
     def dynamics_code(self) -> int:  # type: ignore[override]
         return 1 if self.depth == 2 else -1
+
+    @property
+    def product_rate(self) -> float:  # type: ignore[override]
+        """Two at depth 2: u ← (1 − 2ηg)u, v ← (1 + 2ηg)v."""
+        return 2.0 if self.depth == 2 else 0.0
 
     mirror_rate = 4.0
 
@@ -105,8 +112,10 @@ class Hadamard(Model):
     u = √2·scale, v = 0, so that c = |u² − v²|/2 = scale².
     """
 
+    source = "even2023sgd"
     dynamics_code = 2
     mirror_rate = 2.0
+    product_rate = 1.0
 
     def shapes(self, problem: Problem) -> Any:
         return (2, _regression_width(self, problem))
@@ -158,6 +167,7 @@ class PowerPropagation(Model):
 
     power: float
 
+    source = "schwarz2021powerpropagation"
     dynamics_code = 3
     takes_signs = True
 

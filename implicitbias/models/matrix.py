@@ -33,6 +33,8 @@ class DeepLinear(Model):
 
     widths: tuple[int, ...]
 
+    source = "arora2018acceleration"
+
     def __post_init__(self) -> None:
         given = self.widths if isinstance(self.widths, tuple | list) else ()
         if len(given) < 2:

@@ -16,7 +16,8 @@ __all__ = ["cite"]
 def cite(*used: Any) -> str:
     """BibTeX entries behind runs, predictions, settings, rules, theorems, or theorem ids.
 
-    Each entry once, in the order of use. A theorem contributes every source of its page.
+    Each entry once, in the order of use. A run contributes the package itself and the sources of its model
+    and optimizer, a prediction that of its rule, a theorem every source of its page.
 
     Raises
     ------
@@ -42,7 +43,7 @@ def _keys(item: Any) -> list[str]:
     if isinstance(item, Theorem):
         return list(dict.fromkeys(re.findall(r"\[@([A-Za-z0-9_]+)\]", page(item)) or [item.source]))
     if isinstance(item, Run):
-        return _keys(item.setting) if item.setting is not None else []
+        return ["implicitbias", *(_keys(item.setting) if item.setting is not None else [])]
     if isinstance(item, Prediction):
         return [item.rule.source]
     if isinstance(item, Rule):
