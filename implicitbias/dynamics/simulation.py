@@ -79,15 +79,34 @@ def simulate(
     if state is not None and ("q" in state) != setting.is_flow:
         raise ValueError("state must be run.state of an earlier run of the same setting")
     began = time.perf_counter()
+    # numbers beyond the range of floats are a status here, not a warning
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        run = _simulate_one(
+            setting, stop, save, observe, rng, state, engine, Numerics(chart, rtol, atol, method), polish
+        )
+    return replace(run, seconds=time.perf_counter() - began)
+
+
+def _simulate_one(
+    setting: Setting,
+    stop: Stop,
+    save: Save | None,
+    observe: Any,
+    rng: Any,
+    state: Any,
+    engine: str,
+    numerics: Numerics,
+    polish: bool,
+) -> Run:
     if setting.is_flow:
         if observe:
             raise ValueError(f"observe names {next(iter(observe))!r}; flows accumulate nothing")
         reason = no_dual_form(setting) if polish else None
         if reason:
             raise ValueError(f"polish=True needs a mirror flow on a Regression: {reason}")
-        end = run_flow(setting, stop, save, Numerics(chart, rtol, atol, method), state)
+        end = run_flow(setting, stop, save, numerics, state)
     else:
-        if polish or chart not in ("auto", "ordinary"):
+        if polish or numerics.chart not in ("auto", "ordinary"):
             raise ValueError("chart and polish belong to flows; steps are exact in the parameters themselves")
         end = run_steps(setting, stop, save, observe, key_of(rng), engine, state)
     run = Run(
@@ -98,7 +117,6 @@ def simulate(
         accumulators=end.accumulators,
         state=end.state,
         chart=end.chart,
-        seconds=time.perf_counter() - began,
         counters=end.counters,
     )
     return _polished(run) if polish else run

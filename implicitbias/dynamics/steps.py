@@ -138,10 +138,9 @@ class _Loop:
 
     def look(self) -> Ending | None:
         """The ending of a θ that meets a goal, or is not finite."""
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            if not np.all(np.isfinite(self.flat)) or not self.finite_loss():
-                return self.diverged()
-            return self.referee.goal(self.flat)
+        if not np.all(np.isfinite(self.flat)) or not self.finite_loss():
+            return self.diverged()
+        return self.referee.goal(self.flat)
 
     def finite_loss(self) -> bool:
         """Whether log L is a number or −∞: L itself may be beyond the range of floats."""
@@ -212,18 +211,17 @@ class _Loop:
     def _python(self, sizes: np.ndarray) -> tuple[int, int]:
         """The oracle loop: any optimizer on any model."""
         acc, oracle = self.accumulators, self.oracle
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for s in range(sizes.size):
-                k = self.k + s
-                if k % self.period == 0 and s > 0:
-                    if not self.finite_loss():
-                        return s, 2
-                    if self.referee.goal(self.flat) is not None:
-                        return s, 1
-                oracle.k = k
-                self.flat, self.state = self.optimizer.update(oracle, self.state, self.flat, k)
-                if acc.rate:
-                    acc.add(sizes[s], oracle.g)
+        for s in range(sizes.size):
+            k = self.k + s
+            if k % self.period == 0 and s > 0:
+                if not self.finite_loss():
+                    return s, 2
+                if self.referee.goal(self.flat) is not None:
+                    return s, 1
+            oracle.k = k
+            self.flat, self.state = self.optimizer.update(oracle, self.state, self.flat, k)
+            if acc.rate:
+                acc.add(sizes[s], oracle.g)
         return sizes.size, 0
 
     def _fused(self, sizes: np.ndarray) -> tuple[int, int]:
