@@ -81,6 +81,10 @@ class Referee:
         """Whether θ has the least loss that the data allow, up to rounding."""
         return bool(self.problem.is_least(self.setting.predictor(flat), amplification))
 
+    def at_minimum(self, flat: np.ndarray) -> bool:
+        """Whether the objective is stationary at θ up to rounding, and θ is no saddle of it."""
+        return self._is_stationary(flat) and not self._is_saddle(flat)
+
     def rest(self, flat: np.ndarray, amplification: float = 1.0) -> Ending:
         """θ no longer changes in floating point: at the least loss, at a saddle, or above either."""
         w = self.setting.predictor(flat)
@@ -115,6 +119,11 @@ class Referee:
             True,
         )
 
+    def _is_stationary(self, flat: np.ndarray) -> bool:
+        size = max(1.0, float(np.abs(flat).max()))
+        g_size = float(np.linalg.norm(self.problem.gradient(self.setting.predictor(flat))))
+        return bool(np.linalg.norm(self.oracle(flat)) <= 1e-10 * (g_size + self.oracle.decay) * size)
+
     def _is_saddle(self, flat: np.ndarray) -> bool:
         """Whether the objective's gradient vanishes to rounding at θ, which is not a local minimum of it.
 
@@ -127,10 +136,10 @@ class Referee:
             loss = float(self.problem.loss(self.setting.predictor(theta)))
             return loss + 0.5 * decay * float(theta @ theta)
 
+        if not self._is_stationary(flat):
+            return False
         size = max(1.0, float(np.abs(flat).max()))
         g_size = float(np.linalg.norm(self.problem.gradient(self.setting.predictor(flat))))
-        if float(np.linalg.norm(self.oracle(flat))) > 1e-10 * (g_size + decay) * size:
-            return False
         if flat.size <= 600:
             from .charts import jacobian
 

@@ -217,11 +217,16 @@ class _Integration:
             if ending is None and is_near(self.q, q_before) and self.is_least():
                 ending = self.rest()
             if ending is None and count % LOOK_BACK == 0:
-                least_then, least = least, self.is_least()
+                least_then, least = least, self.is_least() or self._at_minimum(then)
                 ending = self.rest() if least and least_then else self._stands(clock, solver.t, then_s, then)
                 then, then_s = self.q, solver.t
             if ending is not None:
                 return ending
+
+    def _at_minimum(self, then: np.ndarray) -> bool:
+        """Whether q has settled, to the integrator's tolerance, where the objective is stationary and no saddle."""
+        settled = np.max(np.abs(self.q - then)) <= 1e2 * self.numerics.rtol * np.max(np.abs(self.q))
+        return bool(settled) and self.referee.at_minimum(self.flat)
 
     def _stands(self, clock: _Clock, s: float, then_s: float, then: np.ndarray) -> Ending | None:
         """The ending of a q that has not changed over a good part of all time, or of a clock that stands."""

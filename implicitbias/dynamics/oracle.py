@@ -61,6 +61,13 @@ class SettingOracle:
 
         return int(uniform_index(self.k, slot, self.problem.n, *self.key))
 
+    def can_move(self, theta: np.ndarray) -> bool:
+        """Whether some gradient in w has a pullback other than zero (at a zero of a product, none has)."""
+        if self.decay:
+            return True
+        probe = np.cos(1.0 + np.arange(int(np.prod(self.problem.w_shape)))).reshape(self.problem.w_shape)
+        return bool(np.any(self.layout.join(self.model.pullback(self.layout.split(theta), probe))))
+
     def split(self, theta: np.ndarray) -> Any:
         """The blocks of flat θ."""
         return self.layout.split(theta)

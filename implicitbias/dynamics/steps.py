@@ -134,7 +134,8 @@ class _Loop:
             moves = self.step_changes(lambda moved: not np.array_equal(moved, self.flat))
         except ValueError:  # a step size that is none: the run itself will say so
             return None
-        return self.referee.rest(self.flat) if self.period == 1 and moves is False else None
+        still = moves is False if self.period == 1 else not self.oracle.can_move(self.flat)
+        return self.referee.rest(self.flat) if still else None
 
     def look(self) -> Ending | None:
         """The ending of a θ that meets a goal, or is not finite."""

@@ -14,6 +14,8 @@ __all__ = ["Save", "Stop"]
 
 GOALS = ("loss", "log_loss", "gradient", "margin")
 LIMITS = ("time", "log_time", "steps")
+DEEP = -600.0
+"""Below this log-loss the time of an exponential loss leaves the range of floats."""
 
 
 @record
@@ -28,8 +30,8 @@ class Stop:
 
     A limit reached while a goal is open ends the run with status "budget"; limits given alone are
     themselves the goal. None and inf ask nothing. With nothing asked, a run goes on until it no
-    longer changes in floating point (at most 10⁷ steps). ``log_time`` or ``margin`` selects the
-    logarithmic clock of flows. Stochastic methods look at a goal once every ⌈n/batch⌉ steps, all
+    longer changes in floating point (at most 10⁷ steps). ``log_time``, ``margin``, or a loss below e^{−600}
+    selects the logarithmic clock of flows. Stochastic methods look at a goal once every ⌈n/batch⌉ steps, all
     others at every step.
     """
 
@@ -67,7 +69,9 @@ class Stop:
     @property
     def log_clock(self) -> bool:
         """Whether a flow is integrated in log t."""
-        return self.log_time is not None or self.margin is not None
+        deep = self.log_loss is not None and self.log_loss < DEEP
+        deep |= self.loss is not None and 0 < self.loss < np.exp(DEEP)
+        return self.log_time is not None or self.margin is not None or deep
 
 
 @record

@@ -101,7 +101,7 @@ class MatrixRegression(Problem):
         return self.least_loss == 0.0
 
     def _residual_noise(self, w: np.ndarray) -> np.ndarray:
-        noise: np.ndarray = 8 * EPS * (self.X.shape[1] + 2) * (np.abs(self.X) @ np.abs(w).T + np.abs(self.Y))
+        noise: np.ndarray = 32 * EPS * (self.X.shape[1] + 2) * (np.abs(self.X) @ np.abs(w).T + np.abs(self.Y))
         return noise
 
     def is_least(self, w: np.ndarray, amplification: float = 1.0) -> bool:

@@ -93,7 +93,7 @@ class Regression(Problem):
 
     def _residual_noise(self, w: np.ndarray) -> np.ndarray:
         # |fl(Xw − y) − (Xw − y)| ≤ (d + 2)·eps·(|X||w| + |y|), and w carries errors of that kind itself
-        noise: np.ndarray = 8 * EPS * (self.X.shape[1] + 2) * (np.abs(self.X) @ np.abs(w) + np.abs(self.y))
+        noise: np.ndarray = 32 * EPS * (self.X.shape[1] + 2) * (np.abs(self.X) @ np.abs(w) + np.abs(self.y))
         return noise
 
     def is_least(self, w: np.ndarray, amplification: float = 1.0) -> bool:
