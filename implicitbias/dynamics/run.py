@@ -143,7 +143,8 @@ class Run:
 def unit(w: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """w/‖w‖₂ over the axes of ``shape``."""
     axes = tuple(range(-len(shape), 0))
-    direction: np.ndarray = w / np.sqrt(np.sum(w**2, axis=axes, keepdims=True))
+    with np.errstate(invalid="ignore"):  # zero has no direction: NaN
+        direction: np.ndarray = w / np.sqrt(np.sum(w**2, axis=axes, keepdims=True))
     return direction
 
 
@@ -153,9 +154,10 @@ def least_margin(problem: Any, w: np.ndarray, norm: Any) -> Any:
         raise ValueError("margin is defined for Classification only")
     size = as_norm(norm).value
     least = np.min(problem.margins(w), axis=-1)
-    return (
-        float(least) / size(w) if np.ndim(least) == 0 else np.array([m / size(v) for m, v in zip(least, w)])
-    )
+    with np.errstate(invalid="ignore"):  # zero has no normalised margin: NaN
+        if np.ndim(least) == 0:
+            return float(np.divide(least, size(w)))
+        return np.array([np.divide(m, size(v)) for m, v in zip(least, w)])
 
 
 def _axes(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import number, positive
 from ..geometry import bregman_projection
 from .charts import no_dual_form
 from .flows import Numerics, run_flow
@@ -71,6 +72,8 @@ def simulate(
     """
     stop = Stop() if stop is None else stop
     _check(setting, stop, save)
+    rtol = number("rtol", rtol, "satisfy 1e-13 ≤ rtol < 1", lambda r: 1e-13 <= r < 1)
+    atol = None if atol is None else positive("atol", atol)
     if setting.batch is not None:
         return _simulate_batch(
             setting, stop, save, observe, rng, state,

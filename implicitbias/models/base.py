@@ -193,6 +193,8 @@ class Model(ABC):
 def layout_of(model: Any, problem: Problem) -> Layout:
     """The layout of the parameters of ``model`` (this package's or a user's own) on ``problem``."""
     shapes = model.shapes(problem) if callable(model.shapes) else model.shapes
+    if isinstance(shapes, int | np.integer):
+        shapes = (shapes,)
     if isinstance(shapes, Mapping):
         return Layout(tuple(shapes), tuple(_shape(s) for s in shapes.values()))
     if all(isinstance(s, int | np.integer) for s in shapes):

@@ -182,6 +182,10 @@ class PowerPropagation(Model):
         sign = np.sign(np.real(theta))
         return sign * (sign * theta) ** self.power
 
+    def log_chart(self, theta: np.ndarray, rates: np.ndarray) -> Chart | None:
+        # for a ≥ 2 the flow never changes a sign; below, it may reach zero in finite time
+        return LogPower(np.sign(theta), self.power, rates) if self.power >= 2 and np.all(theta != 0) else None
+
     def pullback(self, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
         sign = np.sign(np.real(theta))
         return self.power * (sign * theta) ** (self.power - 1) * g
@@ -219,6 +223,27 @@ class LogFactors(Chart):
         if self.depth == 2:
             return both
         return both * self.signs**self.depth * _exp((self.depth - 2) * q)
+
+
+class LogPower(Chart):
+    """q = ln|φ| of PowerPropagation(a), a ≥ 2; dq/dt = −a sgn(φ)|φ|^{a−2} g."""
+
+    name = "log"
+
+    def __init__(self, signs: np.ndarray, power: float, rates: np.ndarray) -> None:
+        self.signs, self.power, self.rates = signs, power, rates
+
+    def encode(self, theta: np.ndarray) -> np.ndarray:
+        return np.log(np.abs(theta))
+
+    def decode(self, q: np.ndarray) -> np.ndarray:
+        return self.signs * np.exp(q)
+
+    def predictor(self, q: np.ndarray) -> np.ndarray:
+        return self.signs * _exp(self.power * q)
+
+    def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
+        return self.rates * self.power * self.signs * _exp((self.power - 2) * q) * g
 
 
 class LogSumDifference(Chart):

@@ -269,12 +269,8 @@ def _active_set(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
     The first guess is the non-negative least-squares form of the ℓ2 problem (Lawson and Hanson's least
     distance programming), which is exact for p = 2.
     """
-    from scipy.optimize import nnls
-
     n, d = Z.shape
-    A = np.vstack([Z.T, np.ones(n)])
-    u, _ = nnls(A, np.append(np.zeros(d), 1.0))
-    active = u > 1e-12 * u.max()
+    active = _first_support(Z, p)
     for _ in range(20 * n):
         S = np.flatnonzero(active)
         found = bregman_projection(PNorm(p), np.zeros(d), Z[S], np.ones(S.size))
@@ -292,6 +288,38 @@ def _active_set(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
     alpha = np.zeros(n)
     alpha[S] = np.maximum(nu, 0.0) / LpNorm(p).value(w) ** (p - 1)
     return w, alpha
+
+
+def _first_support(Z: np.ndarray, p: float) -> np.ndarray:
+    """Which constraints are active at the solution, as a first guess."""
+    from scipy.optimize import minimize, nnls
+
+    n, d = Z.shape
+    u, _ = nnls(np.vstack([Z.T, np.ones(n)]), np.append(np.zeros(d), 1.0))
+    if p == 2 or n <= d:
+        active: np.ndarray = u > 1e-12 * u.max()
+        return active
+    # more samples than dimensions: from the ℓ2 solution by sequential quadratic programming
+    r = np.vstack([Z.T, np.ones(n)]) @ u - np.append(np.zeros(d), 1.0)
+    w = -r[:d] / r[d]
+    w = w / np.min(Z @ w)
+    size = LpNorm(p).value(w)
+
+    def value(v: np.ndarray) -> tuple[float, np.ndarray]:
+        x = v / size
+        return float(np.sum(np.abs(x) ** p) / p), np.sign(x) * np.abs(x) ** (p - 1) / size
+
+    constraint = {"type": "ineq", "fun": lambda v: Z @ v - 1, "jac": lambda v: Z}
+    found = minimize(
+        value, w, jac=True, constraints=[constraint], method="SLSQP", options={"ftol": 1e-14, "maxiter": 500}
+    )
+    margins = Z @ found.x / np.min(Z @ found.x)
+    # multipliers of the nearly active constraints, by non-negative least squares on the gradient
+    near = np.flatnonzero(margins < 1 + 1e-5)
+    weights, _ = nnls(Z[near].T, value(found.x)[1] * size)
+    active = np.zeros(n, dtype=bool)
+    active[near[weights > 1e-9 * weights.max()]] = True
+    return active
 
 
 class MaxMarginSolution(NamedTuple):

@@ -8,12 +8,14 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..dynamics import Run, Setting
+from ..models import Model
+from ..optimizers import Optimizer
+from ..problems import Problem
 from ..selection import Hypothesis, Prediction, Rule, compare
 
 __all__ = ["Control", "Evidence", "Sample", "Theorem"]
@@ -57,7 +59,10 @@ class Control:
 
     def apply(self, setting: Setting) -> Setting:
         """The controlled setting."""
-        new = {k: v(setting) if isinstance(v, FunctionType) else v for k, v in self.change.items()}
+        parts = (Optimizer, Model, Problem, np.ndarray)
+        new = {
+            k: v(setting) if callable(v) and not isinstance(v, parts) else v for k, v in self.change.items()
+        }
         return dataclasses.replace(setting, **new)
 
 

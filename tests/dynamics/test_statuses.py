@@ -412,3 +412,66 @@ def test_an_optimizer_that_changes_its_state_in_place(regression):
     a = ib.simulate(ib.Setting(regression, ib.Linear(), InPlace()), ib.Stop(steps=10))
     b = ib.simulate(ib.Setting(regression, ib.Linear(), ib.HeavyBall(0.05, 0.9)), ib.Stop(steps=10))
     np.testing.assert_allclose(a.w, b.w, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("problem", "model", "init"),
+    [
+        (
+            ib.MatrixRegression.whitened(np.diag([3.0, 2.0, 1.0])),
+            ib.DeepLinear((3, 1, 3)),
+            ib.Balanced(0.3, rng=1),
+        ),
+        (
+            ib.MatrixCompletion(np.diag([1.0, -1.0]), np.ones((2, 2))),
+            ib.MatrixFactorization(2, tied=True),
+            ib.Balanced(0.3),
+        ),
+    ],
+    ids=["rank one", "positive semidefinite"],
+)
+def test_a_flow_rests_at_the_minimum_that_its_model_imposes(problem, model, init):
+    """The best rank-one fit of diag(3, 2, 1) leaves ½(2² + 1²); the best semidefinite one of diag(1, −1) leaves ½."""
+    setting = ib.Setting(problem, model, ib.GradientFlow(), init)
+    run = ib.simulate(setting, ib.Stop(loss=1e-12))
+    assert run.status == "floor"
+    assert run.loss == pytest.approx(2.5 if isinstance(model, ib.DeepLinear) else 0.5, rel=1e-7)
+
+
+@pytest.mark.parametrize("model", [ib.Diagonal(), ib.Hadamard(), ib.Diagonal(3)], ids=repr)
+@pytest.mark.parametrize("stop", [ib.Stop(steps=1000), ib.Stop(loss=1e-10)], ids=["limit", "goal"])
+def test_a_stochastic_method_at_a_saddle_is_stalled(model, stop, regression):
+    setting = ib.Setting(regression, model, ib.SGD(0.1), np.zeros((2, 6)))
+    run = ib.simulate(setting, stop)
+    assert (run.status, run.steps) == ("stalled", 0)
+
+
+def test_a_loss_beyond_the_range_of_time_is_reached_in_log_time(separable):
+    """Along the flow −log L = log t + O(1): L = e^{−10⁴} takes t = e^{10⁴}."""
+    run = ib.simulate(ib.Setting(separable(), ib.Linear(), ib.GradientFlow()), ib.Stop(log_loss=-1e4))
+    assert run.status == "converged"
+    assert run.log_time == pytest.approx(-run.log_loss, rel=1e-2)
+
+
+@pytest.mark.parametrize("power", [2.0, 3.0])
+def test_power_propagation_keeps_its_orthant(power):
+    """w = φ|φ|^{a−1}, a ≥ 2: no coordinate changes its sign, however long the flow runs towards zero."""
+    problem = ib.Regression(np.eye(2), [-1.0, 1.0])
+    run = ib.simulate(
+        ib.Setting(problem, ib.PowerPropagation(power), ib.GradientFlow(), ib.Balanced(0.3)),
+        ib.Stop(time=1e3),
+    )
+    assert run.w[0] >= 0
+    assert run.w[1] == pytest.approx(1.0, rel=1e-9)
+
+
+@pytest.mark.parametrize("numerics", [{"rtol": np.nan}, {"rtol": 1e-20}, {"rtol": 2.0}, {"atol": -1.0}])
+def test_tolerances_out_of_range_are_refused(numerics, regression):
+    with pytest.raises(ValueError, match=r"rtol|atol"):
+        ib.simulate(ib.Setting(regression, ib.Linear(), ib.GradientFlow()), **numerics)
+
+
+def test_zero_has_no_direction_and_no_margin(separable):
+    run = ib.simulate(ib.Setting(separable(), ib.Linear(), ib.GradientDescent(0.1)), ib.Stop(steps=0))
+    assert np.isnan(run.direction).all()
+    assert np.isnan(run.margin(2))

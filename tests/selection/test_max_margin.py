@@ -165,3 +165,16 @@ def test_extreme_norms(p):
         found = max_margin(separable(seed), p)
         # z^{1/(p−1)} is known to eps/(p−1)·|w|^{2−p}: larger exponents lose digits, not the answer
         assert found.certificate.worst <= 1e-8
+
+
+@pytest.mark.parametrize("p", [4 / 3, 3, 5, 10])
+@pytest.mark.parametrize("seed", range(6))
+def test_many_samples_in_few_dimensions(p, seed):
+    """Thirty samples in four dimensions, of which a few support: the active set must be found, not guessed."""
+    rng = np.random.default_rng(seed)
+    w = rng.standard_normal(4)
+    X = rng.standard_normal((30, 4))
+    y = np.where(X @ w > 0, 1.0, -1.0)
+    X += 0.3 * y[:, None] * w / np.linalg.norm(w)
+    found = max_margin(Classification(X, y), p)
+    assert found.certificate.worst <= 1e-9
