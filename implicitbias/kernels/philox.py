@@ -40,7 +40,7 @@ def uniform(k, slot, key0, key1):  # type: ignore[no-untyped-def]
     a, b, _, _ = philox4x32(
         step & _MASK, step >> _32, number & _MASK, number >> _32, np.uint64(key0), np.uint64(key1)
     )
-    return float(((a << _32) | b) >> np.uint64(11)) * 2.0**-53
+    return float(((np.uint64(a) << _32) | np.uint64(b)) >> np.uint64(11)) * 2.0**-53
 
 
 @njit(cache=True, fastmath=False)

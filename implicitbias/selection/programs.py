@@ -270,6 +270,8 @@ def _active_set(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
     distance programming), which is exact for p = 2.
     """
     n, d = Z.shape
+    scale = float(np.max(np.abs(Z)))
+    Z = Z / scale  # tolerances below are absolute
     active = _first_support(Z, p)
     for _ in range(20 * n):
         S = np.flatnonzero(active)
@@ -287,7 +289,7 @@ def _active_set(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
     # ∇Σ|w|^p/p = Zᵀν gives ‖Zᵀν‖_q = ‖w‖_p^{p−1}: scaled to the unit ball of the dual norm
     alpha = np.zeros(n)
     alpha[S] = np.maximum(nu, 0.0) / LpNorm(p).value(w) ** (p - 1)
-    return w, alpha
+    return w / scale, alpha / scale
 
 
 def _first_support(Z: np.ndarray, p: float) -> np.ndarray:
