@@ -50,7 +50,7 @@ def riccati(instances: int, seed: int) -> tuple[float, float]:
     early, late = 0.0, 0.0
     for _ in range(instances):
         settings = theorem.draw(rng)
-        while not theorem.admits_draw(settings):
+        while theorem.refusal(settings) is not None:
             settings = theorem.draw(rng)
         for setting in settings.values():
             curve = ib.closed_form(setting)

@@ -1,4 +1,4 @@
-"""The issue's measure: flows in a log chart against the dual solution, down to scale 1e-150."""
+"""Accuracy of flows in a log chart against the dual solution, down to scale 1e-150."""
 
 import numpy as np
 import pytest
