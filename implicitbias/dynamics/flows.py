@@ -154,7 +154,8 @@ class _Integration:
     @property
     def amplification(self) -> float:
         """The relative error of w in units of rounding."""
-        return 1.0 if self.chart.name == "ordinary" else float(np.abs(self.q).max())
+        # a logarithm below −745 is a zero in w, and its rounding is no error of w
+        return 1.0 if self.chart.name == "ordinary" else float(min(np.abs(self.q).max(), 800.0))
 
     def at_start(self) -> Ending | None:
         """The ending of a start that meets the goal, or that does not move at all."""
@@ -225,7 +226,9 @@ class _Integration:
 
     def _at_minimum(self, then: np.ndarray) -> bool:
         """Whether q has settled, to the integrator's tolerance, where the objective is stationary and no saddle."""
-        settled = np.max(np.abs(self.q - then)) <= 1e2 * self.numerics.rtol * np.max(np.abs(self.q))
+        flat = self.flat  # θ itself: a logarithm goes on falling where θ is zero
+        moved = np.max(np.abs(flat - self.chart.decode(then)))
+        settled = moved <= 1e2 * self.numerics.rtol * np.max(np.abs(flat))
         return bool(settled) and self.referee.at_minimum(self.flat)
 
     def _stands(self, clock: _Clock, s: float, then_s: float, then: np.ndarray) -> Ending | None:
@@ -235,7 +238,9 @@ class _Integration:
                 "failed", f"the integrator no longer advances at time {s:.6g}: the flow may blow up there"
             )
         waited = clock.logarithmic or s > 2 * then_s
-        return self.rest() if waited and is_same(self.q, then) else None
+        # of θ, not of q: a logarithm goes on falling where θ is zero already
+        still = is_same(self.q, then) or is_same(self.flat, self.chart.decode(then))
+        return self.rest() if waited and still else None
 
     def _out_of_steps(self) -> Ending | None:
         if self.stop.steps is not None and self.counters["steps"] >= self.stop.steps:

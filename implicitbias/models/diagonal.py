@@ -134,8 +134,9 @@ class Hadamard(Model):
     def log_chart(self, theta: np.ndarray, rates: np.ndarray) -> Chart | None:
         u, v = theta.reshape(2, -1)
         product = np.concatenate([u + v, u - v])
-        # the flow keeps |u² − v²| only when both factors move at one rate
-        if np.any(product == 0) or np.ptp(rates) != 0:
+        # the flow keeps |u² − v²| only when both factors move at one rate; a u ± v that is zero stays zero,
+        # which floating point keeps here alone, but a start of nothing else has no coordinates
+        if not np.any(product) or np.ptp(rates) != 0:
             return None
         return LogSumDifference(np.sign(product), rates)
 
@@ -253,21 +254,23 @@ class LogSumDifference(Chart):
 
     def __init__(self, signs: np.ndarray, rates: np.ndarray) -> None:
         self.signs, self.rate = signs, float(rates[0])
+        self.moves = np.abs(signs)
 
     def encode(self, theta: np.ndarray) -> np.ndarray:
         u, v = np.split(theta, 2, axis=-1)
-        return np.log(np.abs(np.concatenate([u + v, u - v], axis=-1)))
+        product = np.abs(np.concatenate([u + v, u - v], axis=-1))
+        return np.log(np.where(self.moves == 0, 1.0, product))
 
     def decode(self, q: np.ndarray) -> np.ndarray:
         plus, minus = np.split(self.signs * np.exp(q), 2, axis=-1)
         return np.concatenate([plus + minus, plus - minus], axis=-1) / 2
 
     def predictor(self, q: np.ndarray) -> np.ndarray:
-        plus, minus = np.split(_exp(2 * q), 2, axis=-1)
+        plus, minus = np.split(self.moves * _exp(2 * q), 2, axis=-1)
         return (plus - minus) / 4
 
     def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
-        return self.rate * np.concatenate([g, -g], axis=-1)
+        return self.rate * self.moves * np.concatenate([g, -g], axis=-1)
 
 
 def _exp(q: np.ndarray) -> np.ndarray:

@@ -49,6 +49,7 @@ class RiccatiSolution:
         k = T.shape[0]
         self.F = np.block([[-self.lam / 2 * np.eye(self.d_in), T.T], [T, self.lam / 2 * np.eye(k)]])
         self.f, self.O = np.linalg.eigh(self.F)
+        self._deficient: int | None = None
 
     def __call__(self, t: Any = None, *, log_time: Any = None) -> np.ndarray:
         """W at time t, or at log t; an array adds a leading axis."""
@@ -81,8 +82,23 @@ class RiccatiSolution:
             if limit is not None and k % STATIONARY == 0 and _close(q @ q.T, limit):
                 break
             L = np.linalg.cholesky(np.eye(q.shape[1]) + (q.T * phi) @ q)
-            q = np.linalg.solve(L, (grow[:, None] * q).T).T
+            q = self._keep_rank(np.linalg.solve(L, (grow[:, None] * q).T).T)
         return self.O @ q
+
+    def _keep_rank(self, q: np.ndarray) -> np.ndarray:
+        """The rank of the growing part of q is conserved; where it is deficient (the limit is a saddle),
+        rounding would raise it, and the missing mode would grow.
+        """
+        grows = self.f > 0
+        if self._deficient is None:
+            s = np.linalg.svd((self.O.T @ self.Q0)[grows], compute_uv=False)
+            rank = int(np.sum(s > 1e-10 * np.linalg.norm(self.Q0)))
+            self._deficient = rank if rank < s.size else -1
+        if self._deficient >= 0:
+            U, s, Vt = np.linalg.svd(q[grows], full_matrices=False)
+            r = self._deficient
+            q[grows] = (U[:, :r] * s[:r]) @ Vt[:r]
+        return q
 
     def limit(self) -> np.ndarray:
         """P(∞), by elimination down the eigenvalues of F (tolerance 1e-10 relative to the start)."""

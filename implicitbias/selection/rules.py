@@ -63,7 +63,17 @@ def _no_decay(setting: Any) -> bool:
 SQUARE_LOSS = Hypothesis("the problem is a Regression (square loss)", _is(Regression, "problem"))
 LINEAR = Hypothesis("the model is Linear()", _is(Linear, "model"))
 NO_DECAY = Hypothesis("there is no weight decay", _no_decay)
-CONVERGED = Hypothesis("the run converges", lambda run: np.all(run.converged), of="run")
+
+
+def _has_converged(run: Any) -> bool:
+    """It ended as asked, and where it ended ∇L is small beside that of the start: a step limit is not enough."""
+    problem, w0 = run.setting.problem, run.setting.w0
+    start = float(np.linalg.norm(problem.gradient(w0)))
+    end = float(np.linalg.norm(problem.gradient(run.w)))
+    return bool(np.all(run.converged)) and (end <= 1e-3 * start or problem.is_least(run.w))
+
+
+CONVERGED = Hypothesis("the run converges", _has_converged, of="run")
 CONSISTENT = Hypothesis(
     "Xw = y has a solution, where samples are drawn",
     lambda s: s.problem.consistent or not isinstance(s.optimizer, SGD | RandomizedKaczmarz),

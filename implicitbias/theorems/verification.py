@@ -70,7 +70,6 @@ class Result:
             "instances": self.instances,
             "draws": self.draws,
             "status": self.status,
-            "message": self.message,
             "measured": _plain(self.measured),
             "expected": _plain(self.expected),
             "bound": self.bound,
@@ -82,6 +81,7 @@ class Result:
                 "fails": self.control_fails,
             },
             "seconds": round(self.seconds, 2),
+            **({"message": self.message} if self.message else {}),
         }
 
 

@@ -475,3 +475,20 @@ def test_zero_has_no_direction_and_no_margin(separable):
     run = ib.simulate(ib.Setting(separable(), ib.Linear(), ib.GradientDescent(0.1)), ib.Stop(steps=0))
     assert np.isnan(run.direction).all()
     assert np.isnan(run.margin(2))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 5])
+def test_equal_factors_stay_equal_for_ever(seed):
+    """u = v gives w = u² ≥ 0 at all times: rounding must not break the symmetry of the flow."""
+    rng = np.random.default_rng(seed)
+    problem = ib.Regression(rng.standard_normal((6, 4)), rng.standard_normal(6))
+    setting = ib.Setting(problem, ib.Hadamard(), ib.GradientFlow(), np.full((2, 4), 0.3))
+    for stop in (ib.Stop(time=1e4), ib.Stop()):
+        run = ib.simulate(setting, stop)
+        assert (run.w >= 0).all()
+        assert np.array_equal(run.theta[0], run.theta[1])
+    # the end is the best non-negative fit
+    from scipy.optimize import nnls
+
+    np.testing.assert_allclose(run.w, nnls(problem.X, problem.y)[0], atol=1e-7)
+    assert run.status == "stalled"  # unequal factors would fit better: a saddle of θ

@@ -174,3 +174,16 @@ def test_vector_problems_have_no_riccati_curve():
     )
     with pytest.raises(NoPrediction, match="MatrixRegression"):
         closed_form(s)
+
+
+def test_the_curve_stays_at_its_saddle():
+    """λ = 0, square, det W(0)·det T < 0: one mode is never reached, at any time, and the curve costs nothing late."""
+    import implicitbias as ib
+
+    T = np.diag([2.0, 1.5, -0.4])
+    theta = (0.5 * np.eye(3), 0.5 * np.eye(3))
+    setting = ib.Setting(ib.MatrixRegression.whitened(T), ib.DeepLinear((3, 3, 3)), ib.GradientFlow(), theta)
+    f = ib.closed_form(setting)
+    for t in (100.0, 200.0, 1e4, 1e7, np.inf):
+        np.testing.assert_allclose(f(t), np.diag([2.0, 1.5, 0.0]), atol=2e-2 if t == 100 else 1e-2)
+        assert np.linalg.norm(f(t) - T) > 0.39
