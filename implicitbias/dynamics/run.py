@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..geometry.norms import as_norm
+from ..records import decode, encode
 from .setting import Setting
 
 __all__ = ["Run", "load"]
@@ -78,13 +79,10 @@ class Run:
     def save(self, path: Any) -> None:
         """Write the run to an .npz file; :func:`load` reads it back.
 
-        A setting that holds a user's own object has no file form: then the file keeps the numbers,
-        and the loaded run has ``setting`` None.
+        What holds a user's own object has no file form: then the file keeps the numbers, and the loaded
+        run has ``setting`` (or ``state``, without which it cannot be continued) None.
         """
-        try:
-            setting = self.setting.to_dict() if self.setting is not None else None
-        except TypeError:
-            setting = None
+        setting = _encoded(self.setting)
         theta = self.theta if isinstance(self.theta, tuple) else (self.theta,)
         arrays: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
         arrays |= {f"theta.{i}": np.asarray(block) for i, block in enumerate(theta)}
@@ -99,6 +97,7 @@ class Run:
             "polished": self.polished,
             "seconds": self.seconds,
             "counters": self.counters,
+            "state": _encoded(self.state),
         }
         with Path(path).open("wb") as file:
             np.savez(file, about=np.array(json.dumps(about)), **arrays)
@@ -164,9 +163,21 @@ def _axes(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(f"{name}_{i}" for i in range(len(shape)))
 
 
+def _encoded(value: Any) -> Any:
+    """The dictionary form; None for what has none."""
+    try:
+        return encode(value)
+    except TypeError:
+        return None
+
+
 def load(path: Any) -> Run:
     """The run that :meth:`Run.save` wrote."""
     with np.load(path, allow_pickle=False) as file:
+        if "about" not in file.files:
+            raise ValueError(
+                f"{path} was not written by Run.save: it holds {', '.join(file.files) or 'nothing'}"
+            )
         about = json.loads(str(file["about"]))
         data = {k: file[k] for k in file.files if k != "about"}
     setting = Setting.from_dict(about["setting"]) if about["setting"] is not None else None
@@ -183,6 +194,7 @@ def load(path: Any) -> Run:
         theta=theta if about["theta_is_tuple"] else theta[0],
         history=group("history."),
         accumulators=group("accumulators."),
+        state=decode(about["state"]),
         **numbers,
         **{k: about[k] for k in ("status", "message", "chart", "polished", "seconds", "counters")},
     )

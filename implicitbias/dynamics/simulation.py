@@ -50,8 +50,8 @@ def simulate(
     stop : goals and limits; None: until the iterate no longer changes in floating point.
     save : what ``run.history`` keeps; None: nothing.
     observe : names of accumulators; None: all that are defined for the model.
-    rng : a seed, SeedSequence or Generator (which contributes one draw); for a batch also one seed per run.
-        Runs of a batch get the spawned streams.
+    rng : a seed, SeedSequence or Generator (which contributes one draw); the runs of a batch get spawned streams.
+        A list of them, one per run, also makes a batch of a single setting.
     state : ``run.state`` of an earlier run, to go on from there (limits on steps then count from there).
     engine : "auto", "numba" (refused where there is no kernel) or "python" (the oracle loop).
     chart : "auto", "ordinary", "log" or "dual": coordinates of a flow. Log charts exist for elementwise
@@ -74,13 +74,14 @@ def simulate(
     _check(setting, stop, save)
     rtol = number("rtol", rtol, "satisfy 1e-13 ≤ rtol < 1", lambda r: 1e-13 <= r < 1)
     atol = None if atol is None else positive("atol", atol)
-    if setting.batch is not None:
+    if setting.batch is not None or isinstance(rng, list | tuple | np.ndarray):
         return _simulate_batch(
             setting, stop, save, observe, rng, state,
             {"engine": engine, "chart": chart, "polish": polish, "rtol": rtol, "atol": atol, "method": method},
         )  # fmt: skip
-    if state is not None and ("q" in state) != setting.is_flow:
-        raise ValueError("state must be run.state of an earlier run of the same setting")
+    maker = type(setting.optimizer).__name__
+    if state is not None and state.get("optimizer_type") != maker:
+        raise ValueError(f"state must be run.state of an earlier run of the same setting, here with {maker}")
     began = time.perf_counter()
     # numbers beyond the range of floats are a status here, not a warning
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -118,7 +119,7 @@ def _simulate_one(
         message=end.ending.message,
         history=end.history,
         accumulators=end.accumulators,
-        state=end.state,
+        state=end.state | {"optimizer_type": type(setting.optimizer).__name__},
         chart=end.chart,
         counters=end.counters,
     )
@@ -165,7 +166,7 @@ def _simulate_batch(
     state: Any,
     numerics: dict[str, Any],
 ) -> Run:
-    members = setting.unstack()
+    members = setting.unstack() if setting.batch is not None else [setting] * len(rng)
     if isinstance(rng, list | tuple | np.ndarray):
         if len(rng) != len(members):
             raise ValueError(f"rng has {len(rng)} seeds for a batch of {len(members)}")

@@ -16,7 +16,7 @@ def members(base, optimizers, inits, **more):
     ]
 
 
-def same(batch, runs):
+def assert_same(batch, runs):
     """Equal to the bit: they are the same computation."""
     for b, run in enumerate(runs):
         assert batch.w[b].tolist() == run.w.tolist()
@@ -46,7 +46,7 @@ def test_a_leading_axis_on_init(name, regression):
     base, o = (regression, ib.Hadamard()), OPTIMIZERS[name]
     more = {"stop": ib.Stop(loss=1e-6, steps=120), "save": ib.Save(every=5, fields=("loss", "w"))}
     batch = ib.simulate(ib.Setting(*base, o, STARTS), **more)
-    same(batch, members(base, [o] * 3, STARTS, **more))
+    assert_same(batch, members(base, [o] * 3, STARTS, **more))
     assert batch.theta.shape == (3, 2, 6)
     assert batch.setting.batch == 3
 
@@ -57,7 +57,7 @@ def test_a_leading_axis_on_every_block(regression):
     init = rng.standard_normal((3, 2, 6)), rng.standard_normal((3, 1, 2))
     batch = ib.simulate(ib.Setting(*base, ib.GradientDescent(0.02), init), ib.Stop(steps=30))
     runs = members(base, [ib.GradientDescent(0.02)] * 3, list(zip(*init)), stop=ib.Stop(steps=30))
-    same(batch, runs)
+    assert_same(batch, runs)
     assert [a.shape for a in batch.theta] == [(3, 2, 6), (3, 1, 2)]
     for b, run in enumerate(runs):
         assert all(a[b].tolist() == c.tolist() for a, c in zip(batch.theta, run.theta))
@@ -81,7 +81,9 @@ STEPS = {
 def test_an_axis_of_step_sizes(name, kind, regression):
     base, sizes = (regression, ib.Linear()), [0.1, 0.05, 0.2]
     batch = ib.simulate(ib.Setting(*base, STEPS[name](kind(sizes)), np.ones(6)), ib.Stop(steps=20))
-    same(batch, members(base, [STEPS[name](s) for s in sizes], [np.ones(6)] * 3, stop=ib.Stop(steps=20)))
+    assert_same(
+        batch, members(base, [STEPS[name](s) for s in sizes], [np.ones(6)] * 3, stop=ib.Stop(steps=20))
+    )
 
 
 def test_both_axes_go_together(regression):
@@ -89,7 +91,7 @@ def test_both_axes_go_together(regression):
     setting = ib.Setting(*base, ib.GradientDescent(sizes), STARTS)
     batch = ib.simulate(setting, ib.Stop(steps=20))
     runs = members(base, [ib.GradientDescent(s) for s in sizes], STARTS, stop=ib.Stop(steps=20))
-    same(batch, runs)
+    assert_same(batch, runs)
 
 
 @pytest.mark.parametrize("size", [1, 2])
@@ -106,7 +108,7 @@ def test_one_seed_per_run(regression):
     batch = ib.simulate(setting, ib.Stop(steps=20), rng=[5, 6, 5])
     single = ib.Setting(regression, ib.Linear(), ib.SGD(0.1), np.ones(6))
     runs = [ib.simulate(single, ib.Stop(steps=20), rng=s) for s in (5, 6, 5)]
-    same(batch, runs)
+    assert_same(batch, runs)
     assert batch.w[0].tolist() == batch.w[2].tolist()
     assert batch.w[0].tolist() != batch.w[1].tolist()
     with pytest.raises(ValueError, match="rng has 2 seeds for a batch of 3"):

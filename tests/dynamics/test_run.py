@@ -139,3 +139,44 @@ def test_margin_is_of_classifications(regression, separable):
     other = ib.simulate(ib.Setting(regression, ib.Linear(), ib.GradientDescent(0.1)), ib.Stop(steps=1))
     with pytest.raises(ValueError, match="Classification"):
         other.margin(2)
+
+
+@pytest.mark.parametrize(
+    ("model", "optimizer"),
+    [
+        (ib.Linear(), ib.HeavyBall(0.1, 0.5)),
+        (ib.Hadamard(), ib.SGD(0.05)),
+        (ib.Linear(), ib.MirrorDescent(ib.Hypentropy(-2.0), 0.1)),
+        (ib.Diagonal(), ib.GradientFlow()),
+    ],
+    ids=lambda v: type(v).__name__,
+)
+def test_a_loaded_run_goes_on_where_it_stopped(model, optimizer, regression, tmp_path):
+    setting = ib.Setting(regression, model, optimizer, ib.Balanced(0.3))
+    first = ib.simulate(setting, ib.Stop(steps=10))
+    first.save(tmp_path / "run.npz")
+    back = ib.load(tmp_path / "run.npz")
+    going, again = (ib.simulate(setting, ib.Stop(steps=5), state=s) for s in (first.state, back.state))
+    assert going.steps == again.steps == 15
+    assert np.array_equal(going.w, again.w)
+
+
+def test_a_state_of_another_optimizer_is_refused(regression):
+    state = ib.simulate(ib.Setting(regression, ib.Linear(), ib.HeavyBall(0.1, 0.5)), ib.Stop(steps=3)).state
+    with pytest.raises(ValueError, match="here with GradientDescent"):
+        ib.simulate(
+            ib.Setting(regression, ib.Linear(), ib.GradientDescent(0.1)), ib.Stop(steps=3), state=state
+        )
+
+
+def test_another_file_is_no_run(tmp_path):
+    np.savez(tmp_path / "other.npz", a=np.zeros(2))
+    with pytest.raises(ValueError, match=r"not written by Run\.save: it holds a"):
+        ib.load(tmp_path / "other.npz")
+
+
+def test_a_list_of_seeds_makes_a_batch(regression):
+    setting = ib.Setting(regression, ib.Linear(), ib.SGD(0.1))
+    batch = ib.simulate(setting, ib.Stop(steps=20), rng=[1, 2, 3])
+    singles = [ib.simulate(setting, ib.Stop(steps=20), rng=seed).w for seed in (1, 2, 3)]
+    assert np.array_equal(batch.w, singles)

@@ -141,7 +141,7 @@ def kernel(case, function=descend, goal_loss=-np.inf, goal_gradient=-1.0, goal_m
     return theta, memory, logs, done, reason
 
 
-def agree(case):
+def assert_agree(case):
     theta, memory, logs, done, reason = kernel(case)
     theta_2, memory_2, logs_2 = twin(case)
     assert (done, reason) == (len(case["etas"]), 0)
@@ -185,21 +185,21 @@ def test_equals_its_numpy_twin(rule, model, loss):
         case = make(n, d, model=model, loss=loss, **RULES[rule])
         if rule == "linf":  # its step is η‖G‖₁ in every coordinate: stable for η of order 1/P
             case["etas"] = case["etas"] / case["theta"].size
-        agree(case)
+        assert_agree(case)
 
 
 @pytest.mark.parametrize("rule", ["gradient", "nesterov", "sgd 3", "l4/3 unit"])
 def test_every_small_size(rule):
     """Vectorised loops have tails: every remainder of n and d up to 17."""
     for n, d in itertools.product(range(1, 18), repeat=2):
-        agree(make(n, d, model=HADAMARD, steps=17, **RULES[rule]))
+        assert_agree(make(n, d, model=HADAMARD, steps=17, **RULES[rule]))
 
 
 @pytest.mark.parametrize(("n", "d"), [(1, 1), (3, 8), (17, 4), (60, 80)])
 def test_row_projections(n, d):
-    agree(make(n, d, rule=KACZMARZ, batch=-1))
+    assert_agree(make(n, d, rule=KACZMARZ, batch=-1))
     uniform_law = np.arange(1, n + 1) / n
-    agree(make(n, d, rule=KACZMARZ, batch=-1, cumulative=uniform_law))
+    assert_agree(make(n, d, rule=KACZMARZ, batch=-1, cumulative=uniform_law))
 
 
 @pytest.mark.parametrize("loss", [SQUARED, EXP, LOGISTIC])

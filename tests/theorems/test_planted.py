@@ -29,7 +29,7 @@ def outcome(theorem):
     return report.results[0], report.ok
 
 
-def refuted(theorem):
+def assert_refuted(theorem):
     result, ok = outcome(theorem)
     assert result.status == "refuted", result
     assert not ok
@@ -54,12 +54,12 @@ def off_by_ln2(form, *_):
 )
 def test_a_scale_off_by_two_in_a_rule(monkeypatch, model, id):
     wrapped(monkeypatch, model, "mirror_form", off_by_ln2)
-    refuted(id)
+    assert_refuted(id)
 
 
 def test_a_rule_that_forgets_the_start(monkeypatch):
     wrapped(monkeypatch, Linear, "mirror_form", lambda form, *_: (form[0], 0.99 * form[1]))
-    refuted("nearest-interpolant")
+    assert_refuted("nearest-interpolant")
 
 
 def test_a_margin_curve_without_the_mean_of_the_loss(monkeypatch):
@@ -71,12 +71,12 @@ def test_a_margin_curve_without_the_mean_of_the_loss(monkeypatch):
         self.residual = np.linalg.lstsq(Z[self.support], -np.log(self.alpha), rcond=None)[0]
 
     monkeypatch.setattr(MarginCurve, "__init__", summed)
-    refuted("max-margin-flow")
+    assert_refuted("max-margin-flow")
 
 
 def test_a_closed_form_with_the_wrong_rate(monkeypatch):
     wrapped(monkeypatch, RiccatiSolution, "__call__", lambda W, self, t: 1.0000001 * W)
-    refuted("riccati-two-layer")
+    assert_refuted("riccati-two-layer")
 
 
 def kernel(monkeypatch, change):
@@ -97,7 +97,7 @@ def test_a_kernel_that_accumulates_another_step_than_it_takes(monkeypatch):
         return args
 
     calls = kernel(monkeypatch, twice)
-    refuted("hypentropy-finite-steps")
+    assert_refuted("hypentropy-finite-steps")
     assert calls, "the theorem must run through the kernel"
 
 
@@ -111,7 +111,7 @@ def test_a_kernel_whose_accumulated_logs_are_off(monkeypatch):
         return out
 
     monkeypatch.setattr(descent, "descend", planted)
-    refuted("hypentropy-finite-steps")
+    assert_refuted("hypentropy-finite-steps")
 
 
 def test_a_kernel_that_leaves_the_row_space(monkeypatch):
@@ -131,7 +131,7 @@ def test_a_kernel_that_leaves_the_row_space(monkeypatch):
 def test_rows_drawn_by_another_law(monkeypatch):
     """Probability ∝ ‖x‖ in place of ‖x‖²."""
     wrapped(monkeypatch, RandomizedKaczmarz, "row_weights", lambda weights, *_: np.sqrt(weights))
-    refuted("randomized-kaczmarz")
+    assert_refuted("randomized-kaczmarz")
 
 
 PYTHON = dataclasses.replace(
@@ -148,7 +148,7 @@ def test_the_python_engine_verifies_too():
 def test_a_wrong_rate_in_the_accumulators(monkeypatch, factor):
     real = Accumulators.add
     monkeypatch.setattr(Accumulators, "add", lambda self, step, g: real(self, factor * step, g))
-    refuted(PYTHON)
+    assert_refuted(PYTHON)
 
 
 def test_accumulators_without_the_third_order_shift(monkeypatch):
@@ -158,18 +158,18 @@ def test_accumulators_without_the_third_order_shift(monkeypatch):
         "result",
         lambda self: {**real(self), **({"shift": 0 * real(self)["shift"]} if self.names else {})},
     )
-    refuted("hypentropy-finite-steps")
+    assert_refuted("hypentropy-finite-steps")
 
 
 def test_a_backward_pass_wrong_in_one_layer(monkeypatch):
     wrapped(monkeypatch, DeepLinear, "pullback", lambda g, *_: ((1 + 1e-6) * g[0], *g[1:]))
-    refuted("balancedness-identity")
+    assert_refuted("balancedness-identity")
 
 
 def test_a_step_longer_than_it_says(monkeypatch):
     real = GradientDescent.size
     monkeypatch.setattr(GradientDescent, "size", lambda self, k: (1 + 1e-6) * real(self, k))
-    refuted("period-two-orbit")
+    assert_refuted("period-two-orbit")
 
 
 def test_a_factorization_whose_gradient_misses_a_transpose(monkeypatch):
@@ -194,7 +194,7 @@ def test_a_margin_in_the_wrong_norm(monkeypatch):
         return found._replace(margin=3 * found.margin)
 
     monkeypatch.setattr(classification, "max_margin", tripled)
-    refuted("sign-descent-margin")
+    assert_refuted("sign-descent-margin")
 
 
 @pytest.mark.slow
@@ -208,4 +208,4 @@ def test_another_power_in_the_reparametrisation(monkeypatch):
         return real(*args)
 
     monkeypatch.setattr(descent, "descend", planted)
-    refuted("zero-one-two-law")
+    assert_refuted("zero-one-two-law")
