@@ -1,21 +1,28 @@
-"""All theorems, gathered from the family modules."""
+"""All theorems, gathered from the folders of the families."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from importlib import import_module
+from pkgutil import iter_modules
 
-from . import classification, deep, design, diagonal, linear, matrix
 from .base import Theorem
 
 __all__ = ["FAMILIES", "THEOREMS"]
 
 FAMILIES = ("linear", "diagonal", "deep", "matrix", "classification", "design")
-_MODULES = (linear, diagonal, deep, matrix, classification, design)
 
-THEOREMS: dict[str, Theorem] = {
-    t.id: t for module in _MODULES for t in vars(module).values() if isinstance(t, Theorem)
-}
+
+def _declared(family: str) -> Iterator[Theorem]:
+    """Every Theorem at the top level of a module of the family's folder."""
+    package = import_module(f".{family}", __package__)
+    for module in iter_modules(package.__path__):
+        declarations = vars(import_module(f"{package.__name__}.{module.name}")).values()
+        yield from (d for d in declarations if isinstance(d, Theorem) and d.family == family)
+
+
+THEOREMS: dict[str, Theorem] = {t.id: t for family in FAMILIES for t in _declared(family)}
 
 
 def find(id: str) -> Theorem:

@@ -73,7 +73,7 @@ def zero_one_two(claim: Sample, control: Sample, ax: Any) -> Any:
 
 def margin_flow(claim: Sample, control: Sample, ax: Any) -> Any:
     """The residual on the support vectors' span against log t, with the exponent κ."""
-    from ..selection.rules import margin_curve
+    from ..selection.rules.classification import margin_curve
 
     run = claim.runs[""]
     curve = margin_curve(run.setting)

@@ -1,16 +1,15 @@
-"""Linear models: regression."""
+"""Which interpolant of a regression a method selects."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from ..dynamics import Run, Setting, Stop
-from ..geometry import LpNorm, PNorm
-from ..models import Linear
-from ..optimizers import (
+from ...dynamics import Run, Setting, Stop
+from ...geometry import LpNorm, PNorm
+from ...models import Linear
+from ...optimizers import (
     SGD,
     GradientDescent,
     HeavyBall,
@@ -18,31 +17,20 @@ from ..optimizers import (
     RandomizedKaczmarz,
     SteepestDescent,
 )
-from ..problems import Regression
-from ..selection import BregmanProjection, Hypothesis
-from ..selection.rules import CONVERGED, LINEAR, SQUARE_LOSS, mirror_rule
-from . import figures
-from .base import Control, Evidence, Theorem
+from ...problems import Regression
+from ...selection import BregmanProjection, Hypothesis
+from ...selection.rules.common import CONVERGED, LINEAR, SQUARE_LOSS
+from ...selection.rules.linear import mirror_rule
+from .. import figures
+from ..base import Control, Evidence, Theorem
+from ..draws import WELL_CONDITIONED, gaussian_regression, smoothness
 
 Rng = np.random.Generator
-
-
-def gaussian_regression(rng: Rng, n: int, d: int) -> Regression:
-    """Independent normal inputs and targets."""
-    return Regression(rng.standard_normal((n, d)), rng.standard_normal(n))
-
-
-def smoothness(problem: Any) -> float:
-    """The largest eigenvalue of XᵀX/n."""
-    return float(np.linalg.norm(problem.X, 2)) ** 2 / problem.n
 
 
 def steepest_in(p: float) -> Callable[[Setting], SteepestDescent]:
     """A control's change: steepest descent in ℓp, at a step that is stable for p ≤ 2."""
     return lambda s: SteepestDescent(p, 1 / smoothness(s.problem))
-
-
-WELL_CONDITIONED = Hypothesis("κ(X) ≤ 5", lambda s: np.linalg.cond(s.problem.X) <= 5)
 
 
 # -- nearest interpolant -------------------------------------------------------------------------

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dynamics import Run, Save, Setting, Stop
-from ..models import DeepLinear
-from ..models.matrix import orthonormal
-from ..optimizers import GradientDescent, GradientFlow, HeavyBall
-from ..problems import MatrixRegression
-from ..selection import Hypothesis
-from ..selection.rules import riccati_rule
-from . import figures
-from .base import Control, Evidence, Theorem
+from ...dynamics import Run, Save, Setting, Stop
+from ...models import DeepLinear
+from ...models.matrix import orthonormal
+from ...optimizers import GradientDescent, GradientFlow, HeavyBall
+from ...problems import MatrixRegression
+from ...selection import Hypothesis
+from ...selection.rules.deep import riccati_rule
+from .. import figures
+from ..base import Control, Evidence, Theorem
 
 Rng = np.random.Generator
 DEEP = Hypothesis(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dynamics import Run, Save, Setting, Stop
-from ..models import Linear
-from ..optimizers import Decay, PreconditionedFlow, SignDescent, SteepestDescent
-from ..optimizers import GradientFlow as Flow
-from ..problems import Classification
-from ..selection import Hypothesis, MaxMargin, max_margin
-from ..selection.rules import margin_curve, max_margin_rule, steepest_margin_rule
-from . import figures
-from .base import Control, Evidence, Theorem
+from ...dynamics import Run, Save, Setting, Stop
+from ...models import Linear
+from ...optimizers import Decay, PreconditionedFlow, SignDescent, SteepestDescent
+from ...optimizers import GradientFlow as Flow
+from ...problems import Classification
+from ...selection import Hypothesis, MaxMargin, max_margin
+from ...selection.rules.classification import margin_curve, max_margin_rule, steepest_margin_rule
+from .. import figures
+from ..base import Control, Evidence, Theorem
 
 Rng = np.random.Generator
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dynamics import Run, Save, Setting, Stop
-from ..geometry import PNorm
-from ..models import Linear, PowerPropagation
-from ..optimizers import GradientDescent, MirrorDescent, PreconditionedGradientDescent
-from ..problems import Regression
-from ..selection import BregmanProjection, Hypothesis
-from ..selection.rules import CONVERGED, NO_DECAY, SQUARE_LOSS
-from . import figures
-from .base import Control, Evidence, Theorem
-from .linear import WELL_CONDITIONED, smoothness
+from ...dynamics import Run, Save, Setting, Stop
+from ...geometry import PNorm
+from ...models import Linear, PowerPropagation
+from ...optimizers import GradientDescent, MirrorDescent, PreconditionedGradientDescent
+from ...problems import Regression
+from ...selection import BregmanProjection, Hypothesis
+from ...selection.rules.common import CONVERGED, NO_DECAY, SQUARE_LOSS
+from .. import figures
+from ..base import Control, Evidence, Theorem
+from ..draws import WELL_CONDITIONED, smoothness
 
 Rng = np.random.Generator
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dynamics import Run, Save, Setting, Stop
-from ..models import MatrixFactorization
-from ..optimizers import GradientFlow
-from ..problems import MatrixCompletion
-from ..selection import Hypothesis
-from . import figures
-from .base import Control, Evidence, Theorem
+from ...dynamics import Run, Save, Setting, Stop
+from ...models import MatrixFactorization
+from ...optimizers import GradientFlow
+from ...problems import MatrixCompletion
+from ...selection import Hypothesis
+from .. import figures
+from ..base import Control, Evidence, Theorem
 
 Rng = np.random.Generator
 

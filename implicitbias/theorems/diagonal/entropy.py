@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dynamics import Setting, Stop
-from ..models import Balanced, Diagonal, Hadamard
-from ..optimizers import SGD, GradientDescent, GradientFlow, HeavyBall
-from ..selection.rules import hypentropy_flow_rule, hypentropy_steps_rule
-from . import figures
-from .base import Control, Theorem
-from .linear import WELL_CONDITIONED, gaussian_regression
+from ...dynamics import Setting, Stop
+from ...models import Balanced, Diagonal, Hadamard
+from ...optimizers import SGD, GradientDescent, GradientFlow, HeavyBall
+from ...selection.rules.diagonal import hypentropy_flow_rule, hypentropy_steps_rule
+from .. import figures
+from ..base import Control, Theorem
+from ..draws import WELL_CONDITIONED, gaussian_regression
 
 Rng = np.random.Generator
 SCALES = (1e-2, 1e-8, 1e-30, 1e-100)

@@ -1,0 +1,1 @@
+"""Designing an optimizer for a bias."""
