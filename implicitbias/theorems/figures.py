@@ -10,6 +10,7 @@ from .. import plotting
 from .base import Sample
 
 __all__ = [
+    "along",
     "balancedness",
     "coordinates",
     "divergence",
@@ -30,6 +31,19 @@ def coordinates(claim: Sample, control: Sample, ax: Any) -> Any:
     return plotting.coordinates(
         claim.runs[label].w, np.asarray(claim.prediction(label).w), ax, control=control.runs[label].w
     )
+
+
+def along(claim: Sample, control: Sample, ax: Any) -> Any:
+    """detail["seen"] over detail["x"], with detail["theory"] dashed, and what the control saw where it has as
+    many numbers; detail["axes"] = (label of x, label of y, logarithmic axes).
+    """
+    detail, other = claim.evidence.detail, np.asarray(control.evidence.detail["seen"], dtype=float)
+    seen = np.asarray(detail["seen"], dtype=float)
+    xlabel, ylabel, log = detail["axes"]
+    return plotting.theory_over_simulation(
+        detail["x"], seen, detail["theory"], ax, control=other if other.shape == seen.shape else None,
+        xlabel=xlabel, ylabel=ylabel, log=log,
+    )  # fmt: skip
 
 
 def norms(claim: Sample, control: Sample, ax: Any) -> Any:
