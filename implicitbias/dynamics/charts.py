@@ -9,6 +9,7 @@ import numpy as np
 
 from ..models import Chart
 from ..optimizers import GradientFlow
+from ..optimizers.base import decay_at
 from ..problems import Regression
 from .setting import Setting
 
@@ -26,8 +27,6 @@ class OrdinaryChart(Chart):
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.decay = float(getattr(setting.optimizer, "weight_decay", 0.0))
-        self.homogeneous = self.decay == 0.0
 
     def encode(self, theta: np.ndarray) -> np.ndarray:
         return theta.copy()
@@ -90,19 +89,29 @@ def choose_chart(setting: Setting, wanted: str) -> Chart:
         raise ValueError(f'chart must be "auto", "ordinary", "log" or "dual", got {wanted!r}')
     if wanted == "dual":
         return _dual_chart(setting)
+    own = getattr(setting.optimizer, "chart", lambda setting: None)(setting)
+    if own is not None:
+        if wanted == "log":
+            raise ValueError(f"{type(setting.optimizer).__name__} is integrated in coordinates of its own")
+        return _decayed(own, setting)
     log = _log_chart(setting) if wanted != "ordinary" else None
     if wanted == "log" and log is None:
         raise ValueError(
-            'chart="log" needs a model with a logarithmic chart, a GradientFlow without weight decay, and '
-            'a start without zeros; use chart="ordinary"'
+            'chart="log" needs a model with a logarithmic chart, a GradientFlow, and a start without zeros; '
+            'use chart="ordinary"'
         )
-    return log or OrdinaryChart(setting)
+    return _decayed(log or OrdinaryChart(setting), setting)
+
+
+def _decayed(chart: Chart, setting: Setting) -> Chart:
+    chart.decay = decay_at(setting.optimizer, 0.0)
+    return chart
 
 
 def _log_chart(setting: Setting) -> Chart | None:
     flow, make = setting.optimizer, getattr(setting.model, "log_chart", None)
     rates = flow.block_rates(setting.layout) if hasattr(flow, "block_rates") else None
-    if make is None or rates is None or flow.weight_decay:
+    if make is None or rates is None:
         return None
     chart: Chart | None = make(setting.start, rates)
     return chart

@@ -19,10 +19,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..models import Chart
+from ..optimizers import GradientFlow, Until
+from ..optimizers.base import decay_integral
 from ..threads import one_blas_thread
 from .charts import checked_jacobian, choose_chart
 from .ending import End, Ending, Referee, at_start, is_near, is_same
-from .oracle import SettingOracle
+from .oracle import SettingOracle, check_observe
 from .recorder import Recorder
 from .setting import Setting
 from .stop import Save, Stop
@@ -79,23 +81,39 @@ class _Clock:
 
 
 def run_flow(
-    setting: Setting, stop: Stop, save: Save | None, numerics: Numerics, resume: dict[str, Any] | None
+    setting: Setting,
+    stop: Stop,
+    save: Save | None,
+    observe: Any,
+    numerics: Numerics,
+    resume: dict[str, Any] | None,
 ) -> End:
     """Integrate a flow until ``stop``."""
     with one_blas_thread(setting.layout.size):
-        run = _Integration(setting, stop, save, numerics, resume)
+        run = _Integration(setting, stop, save, observe, numerics, resume)
         ending = run.at_start() or _integrate(run, stop) or run.time_is_up()
         return run.end(ending)
 
 
 def _integrate(run: _Integration, stop: Stop) -> Ending | None:
-    """From the start to the end of time, in the clock that ``stop`` asks for."""
+    """From the start to the end of time; weight decay that is switched off ends a first leg."""
+    end, switch = FOREVER if stop.time is None else stop.time, run.switch
+    if run.t < switch:
+        if ending := _leg(run, stop, min(end, switch)):
+            return ending
+        if run.t < switch * (1 - 1e-12):  # the end of time comes first
+            return None
+        run.switch_off()
+    return _leg(run, stop, end)
+
+
+def _leg(run: _Integration, stop: Stop, end: float) -> Ending | None:
+    """To time ``end``, in the clock that ``stop`` asks for."""
     ordinary, logarithmic = (_Clock(run.setting, run.chart, log) for log in (False, True))
-    end = FOREVER if stop.time is None else stop.time
     if not stop.log_clock:
         return run.span(ordinary, end)
     log_end = np.inf if stop.log_time is None else stop.log_time
-    if stop.time is not None:
+    if end < FOREVER:
         log_end = min(log_end, np.log(end) if end > 0 else -np.inf)
     return run.span(ordinary, float(np.exp(min(log_end, 0.0)))) or run.span(logarithmic, log_end)
 
@@ -108,6 +126,7 @@ class _Integration:
         setting: Setting,
         stop: Stop,
         save: Save | None,
+        observe: Any,
         numerics: Numerics,
         resume: dict[str, Any] | None,
     ) -> None:
@@ -120,6 +139,13 @@ class _Integration:
         self.t = 0.0 if resume is None else resume["time"]
         self.log_t = -np.inf if resume is None else resume["log_time"]
         self.steps0 = 0 if resume is None else resume["steps"]
+        decay = getattr(setting.optimizer, "weight_decay", 0.0)
+        self.switch = decay.time if isinstance(decay, Until) else -np.inf
+        self.may_rest = self.t >= self.switch
+        if self.may_rest and isinstance(decay, Until):
+            self.chart.decay = 0.0
+        self.observe = observe
+        check_observe(observe, tuple(self._accumulators()))
         self.atol = self._default_atol() if numerics.atol is None else numerics.atol
         if save is not None and save.keeps(self.t) and not stop.log_clock:
             self.recorder.add(self.flat, self.t, self.log_t, self.steps)
@@ -143,6 +169,24 @@ class _Integration:
         least = 1e-140 * largest if np.isfinite(largest) else 0.0  # the integrator squares its weights
         return max(1e-3 * self.numerics.rtol * min(1.0, small), least, 1e-300)
 
+    def switch_off(self) -> None:
+        """Weight decay ends here."""
+        self.chart.decay, self.may_rest = 0.0, True
+
+    def _accumulators(self) -> dict[str, np.ndarray]:
+        """What the run has added up: the chart's integrals, and what weight decay does to products."""
+        sums = self.chart.accumulators(self.q)
+        optimizer, model = self.setting.optimizer, self.setting.model
+        if getattr(model, "product_rate", 0.0) and isinstance(optimizer, GradientFlow) and self._decays:
+            rate = float(optimizer.block_rates(self.setting.layout)[0])
+            shrink = -2 * rate * decay_integral(optimizer, self.t)
+            sums["log_shrink"] = np.full(self.setting.problem.w_shape, shrink)
+        return sums
+
+    @property
+    def _decays(self) -> bool:
+        return decay_integral(self.setting.optimizer) > 0
+
     @property
     def steps(self) -> int:
         return self.steps0 + self.counters["steps"]
@@ -165,7 +209,8 @@ class _Integration:
         if self.stop.steps == 0:
             return self.referee.limit("steps")
         g = self.setting.problem.gradient(self.chart.predictor(self.q))
-        return None if np.any(self.chart.gradient(self.q, g)) else self.rest()
+        moves = not self.may_rest or np.any(self.chart.gradient(self.q, g))
+        return None if moves else self.rest()
 
     def look(self) -> Ending | None:
         """The ending of a q that meets a goal, or is not finite."""
@@ -208,6 +253,7 @@ class _Integration:
             self.q, count = np.array(solver.y), count + 1
             self.t, self.log_t = clock.time(solver.t), clock.log_time(solver.t)
             self.counters["steps"] += 1
+            self.chart.watch(self.q, self.t)
             self._save(clock, solver, before)
             ending = self.look()
             if ending is None and solver.status == "finished":
@@ -215,9 +261,9 @@ class _Integration:
             ending = ending or self._out_of_steps()
             # At the least loss the field is rounding, which ever longer steps would add up to a drift in the
             # directions that the data do not see: the first step that no longer moves is the last.
-            if ending is None and is_near(self.q, q_before) and self.is_least():
+            if ending is None and self.may_rest and is_near(self.q, q_before) and self.is_least():
                 ending = self.rest()
-            if ending is None and count % LOOK_BACK == 0:
+            if ending is None and count % LOOK_BACK == 0 and self.may_rest:
                 least_then, least = least, self.is_least() or self._at_minimum(then)
                 ending = self.rest() if least and least_then else self._stands(clock, solver.t, then_s, then)
                 then, then_s = self.q, solver.t
@@ -298,6 +344,7 @@ class _Integration:
         history = self.recorder.result()
         return End(
             self.flat, self.steps, self.t, self.log_t, ending, history, state,
+            accumulators={k: v for k, v in self._accumulators().items() if self.observe is None or k in self.observe},
             chart=self.chart.name, counters=self.counters,
         )  # fmt: skip
 

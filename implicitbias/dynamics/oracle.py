@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..optimizers.base import decay_at
 from .setting import Setting
 
 __all__ = ["Accumulators", "SettingOracle", "key_of"]
@@ -29,44 +30,43 @@ class SettingOracle:
     def __init__(self, setting: Setting, key: tuple[int, int] = (0, 0)) -> None:
         self.setting = setting
         self.problem, self.model, self.layout = setting.problem, setting.model, setting.layout
-        self.decay = float(getattr(setting.optimizer, "weight_decay", 0.0))
+        self.decay = decay_at(setting.optimizer, np.inf)
         self.key = key
         self.k = 0
         self.g = np.zeros(setting.problem.w_shape)
+        self.cross: Any = 0.0
+
+    # -- gradients ------------------------------------------------------------------------------
 
     def __call__(self, theta: np.ndarray) -> np.ndarray:
-        return self._pull(theta, self.problem.gradient(self.setting.predictor(theta)), self.decay)
+        return self._decayed(theta, self.gradient(theta))
+
+    def gradient(self, theta: np.ndarray) -> np.ndarray:
+        self.g = self.problem.gradient(self.predictor(theta))
+        return self.pull(theta, self.g)
 
     def sample(self, theta: np.ndarray, batch: int) -> np.ndarray:
-        w = self.setting.predictor(theta)
         rows = np.array([self.index(b) for b in range(batch)])
-        return self._pull(theta, self.problem.sample_gradient(w, rows), self.decay)
+        self.g = self.problem.sample_gradient(self.predictor(theta), rows)
+        return self._decayed(theta, self.pull(theta, self.g))
 
     def direction(self, theta: np.ndarray) -> np.ndarray:
-        w = self.setting.predictor(theta)
-        direction = self._pull(theta, self.problem.log_gradient(w), 0.0)
+        w = self.predictor(theta)
         self.g = self.problem.gradient(w)
-        return direction
+        return self.pull(theta, self.problem.log_gradient(w))
 
-    def row(self, weights: np.ndarray) -> int:
-        from ..kernels.philox import uniform
+    def _decayed(self, theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        return gradient + self.decay * theta if self.decay else gradient
 
-        cumulative = np.cumsum(weights / np.sum(weights))
-        i = np.searchsorted(cumulative, uniform(self.k, 0, *self.key), side="right")
-        return min(int(i), len(weights) - 1)
+    # -- the model ------------------------------------------------------------------------------
 
-    def index(self, slot: int) -> int:
-        """Draw number ``slot`` of the current step: a sample, uniformly."""
-        from ..kernels.philox import uniform_index
+    def predictor(self, theta: np.ndarray) -> np.ndarray:
+        """w(θ)."""
+        return self.setting.predictor(theta)
 
-        return int(uniform_index(self.k, slot, self.problem.n, *self.key))
-
-    def can_move(self, theta: np.ndarray) -> bool:
-        """Whether some gradient in w has a pullback other than zero (at a zero of a product, none has)."""
-        if self.decay:
-            return True
-        probe = np.cos(1.0 + np.arange(int(np.prod(self.problem.w_shape)))).reshape(self.problem.w_shape)
-        return bool(np.any(self.layout.join(self.model.pullback(self.layout.split(theta), probe))))
+    def pull(self, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """(∂w/∂θ)ᵀg, flat."""
+        return self.layout.join(self.model.pullback(self.layout.split(theta), g))
 
     def split(self, theta: np.ndarray) -> Any:
         """The blocks of flat θ."""
@@ -76,45 +76,84 @@ class SettingOracle:
         """Flat θ of its blocks."""
         return self.layout.join(blocks)
 
-    def _pull(self, theta: np.ndarray, g: np.ndarray, decay: float) -> np.ndarray:
-        self.g = g
-        gradient = self.layout.join(self.model.pullback(self.layout.split(theta), g))
-        return gradient + decay * theta if decay else gradient
+    def can_move(self, theta: np.ndarray) -> bool:
+        """Whether some gradient in w has a pullback other than zero (at a zero of a product, none has)."""
+        if self.decay:
+            return True
+        probe = np.cos(1.0 + np.arange(int(np.prod(self.problem.w_shape)))).reshape(self.problem.w_shape)
+        return bool(np.any(self.pull(theta, probe)))
+
+    # -- random numbers of this step --------------------------------------------------------------
+
+    def row(self, weights: np.ndarray) -> int:
+        cumulative = np.cumsum(weights / np.sum(weights))
+        i = np.searchsorted(cumulative, self.uniform(0), side="right")
+        return min(int(i), len(weights) - 1)
+
+    def index(self, slot: int) -> int:
+        """Draw number ``slot`` of the current step: a sample, uniformly."""
+        from ..kernels.philox import uniform_index
+
+        return int(uniform_index(self.k, slot, self.problem.n, *self.key))
+
+    def uniform(self, slot: int) -> float:
+        """Draw number ``slot`` of the current step: uniform on [0, 1)."""
+        from ..kernels.philox import uniform
+
+        return float(uniform(self.k, slot, *self.key))
+
+    def normal(self, slot: int) -> float:
+        """Draw number ``slot`` of the current step: standard normal."""
+        from ..kernels.philox import normal
+
+        return float(normal(self.k, slot, *self.key))
 
 
 class Accumulators:
-    """What the steps x = rate·η·g add up to along a run, per coordinate of w.
+    """What steps on a two-layer product network add up to, per coordinate of w.
 
-    log_shrink = Σ ln|1 − x²| and shift = Σ [ln|(1 − x)/(1 + x)| + 2x]: the logarithms of the factors by
-    which a gradient step moves c and, outside the row space, the dual point of a two-layer
-    elementwise network. They are read off the steps, never off θ.
+    A gradient step multiplies the product coordinates w₊, w₋ by 1 ∓ x − s: x = rate·η·g lies in the row space,
+    and s = rate²·η·cross + η·λ collects what does not (the cross term of a perturbed gradient, weight decay).
+
+        log_shrink = Σ ln|m₊m₋|,   shift = Σ [ln|m₊/m₋| + 2x],   m± = 1 ∓ x − s
+
+    are the logarithms of the factors by which the step moves c = |w₊w₋| and, outside the row space, the
+    dual point ln|w₊/w₋|. They are read off the steps, never off θ. An ``exponential`` step has ln m± = ∓x − s.
     """
 
     NAMES = ("log_shrink", "shift")
 
     def __init__(self, setting: Setting, observe: Any = None) -> None:
         self.rate = 0.0 if setting.is_flow else float(getattr(setting.model, "product_rate", 0.0))
+        self.exponential = bool(getattr(setting.optimizer, "exponential", False))
         names = self.NAMES if self.rate else ()
-        unknown = [n for n in (observe or ()) if n not in names]
-        if unknown:
-            have = ", ".join(names) or "none"
-            raise ValueError(
-                f"observe names {unknown[0]!r}; accumulators of this model and optimizer: {have}"
-            )
+        check_observe(observe, names)
         self.names = tuple(names if observe is None else observe)
         if not self.names:
             self.rate = 0.0
         self.sums = np.zeros((2, *setting.problem.w_shape)) if self.rate else np.zeros((2, 1))
 
-    def add(self, step: float, g: np.ndarray) -> None:
+    def add(self, step: float, g: np.ndarray, cross: Any = 0.0, decay: float = 0.0) -> None:
         """One step of size η along g."""
         if self.rate:
             x = self.rate * step * g
+            s = self.rate**2 * step * cross + step * decay
+            if self.exponential:
+                self.sums[0] -= 2 * s
+                return
             with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-                minus, plus = np.log(np.abs(1 - x)), np.log(np.abs(1 + x))
-                self.sums[0] += minus + plus
-                self.sums[1] += (minus - plus) + 2 * x
+                plus, minus = np.log(np.abs(1 - x - s)), np.log(np.abs(1 + x - s))
+                self.sums[0] += plus + minus
+                self.sums[1] += (plus - minus) + 2 * x
 
     def result(self) -> dict[str, np.ndarray]:
         """The accumulators by name."""
         return {n: self.sums[self.NAMES.index(n)].copy() for n in self.names}
+
+
+def check_observe(observe: Any, names: tuple[str, ...]) -> None:
+    """Refuse names of accumulators that this model and optimizer do not have."""
+    unknown = [n for n in (observe or ()) if n not in names]
+    if unknown:
+        have = ", ".join(names) or "none"
+        raise ValueError(f"observe names {unknown[0]!r}; accumulators of this model and optimizer: {have}")

@@ -34,6 +34,7 @@ class Run:
     accumulators : sums along the run that predictions need, by name.
     state : pass it to ``simulate(..., state=run.state)`` to go on.
     chart, polished : the coordinates that were integrated, and whether the end was polished.
+    parts : the runs of a batch, or of each task (not kept in files).
     """
 
     setting: Any
@@ -53,6 +54,7 @@ class Run:
     polished: bool = False
     seconds: float = 0.0
     counters: dict[str, int] = field(default_factory=dict)
+    parts: tuple[Any, ...] = ()
 
     @property
     def converged(self) -> Any:

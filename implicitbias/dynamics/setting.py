@@ -71,6 +71,10 @@ class Setting:
         object.__setattr__(self, "init", self._checked_init())
         if not type(self.model).__module__.startswith("implicitbias."):
             self._check_users_model()
+        refuses = getattr(self.model, "refuses", None)
+        reason = refuses(self.theta0) if refuses else None
+        if reason:
+            raise ValueError(f"init is no start of {_name(self.model)}: {reason}")
         if hasattr(self.optimizer, "block_rates"):
             self.optimizer.block_rates(self.layout)  # an error in rates shows here
         _ = self.batch  # and one in batch sizes here

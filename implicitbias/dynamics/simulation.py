@@ -11,6 +11,7 @@ import numpy as np
 
 from ..checks import number, positive
 from ..geometry import bregman_projection
+from ..problems import Tasks
 from .charts import no_dual_form
 from .flows import Numerics, run_flow
 from .oracle import key_of
@@ -82,6 +83,16 @@ def simulate(
     maker = type(setting.optimizer).__name__
     if state is not None and state.get("optimizer_type") != maker:
         raise ValueError(f"state must be run.state of an earlier run of the same setting, here with {maker}")
+    if isinstance(setting.problem, Tasks):
+        numerics = {
+            "engine": engine,
+            "chart": chart,
+            "polish": polish,
+            "rtol": rtol,
+            "atol": atol,
+            "method": method,
+        }
+        return _simulate_tasks(setting, stop, save, observe, rng, state, numerics)
     began = time.perf_counter()
     # numbers beyond the range of floats are a status here, not a warning
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -103,12 +114,10 @@ def _simulate_one(
     polish: bool,
 ) -> Run:
     if setting.is_flow:
-        if observe:
-            raise ValueError(f"observe names {next(iter(observe))!r}; flows accumulate nothing")
         reason = no_dual_form(setting) if polish else None
         if reason:
             raise ValueError(f"polish=True needs a mirror flow on a Regression: {reason}")
-        end = run_flow(setting, stop, save, numerics, state)
+        end = run_flow(setting, stop, save, observe, numerics, state)
     else:
         if polish or numerics.chart not in ("auto", "ordinary"):
             raise ValueError("chart and polish belong to flows; steps are exact in the parameters themselves")
@@ -188,6 +197,34 @@ def _simulate_batch(
     return _stack(setting, runs)
 
 
+def _simulate_tasks(
+    setting: Setting, stop: Stop, save: Any, observe: Any, rng: Any, state: Any, numerics: dict[str, Any]
+) -> Run:
+    """Each task in turn, from where the last one ended; what all tasks' losses then are."""
+    tasks: Any = setting.problem
+    if state is not None:
+        raise ValueError("a run of Tasks goes on by starting from its end: init=run.theta")
+    a, b = key_of(rng)
+    runs: list[Run] = []
+    for m, problem in enumerate(tasks.problems):
+        single = replace(setting, problem=problem, init=runs[-1].theta if runs else setting.init)
+        kept = runs[-1].state if runs and tasks.keep_state and not setting.is_flow else None
+        stream = np.random.SeedSequence([a, b], spawn_key=(m,))
+        runs.append(simulate(single, stop, save, observe, stream, state=kept, **numerics))
+    first_bad = next((m for m, r in enumerate(runs) if not r.converged), None)
+    told = runs[-1] if first_bad is None else runs[first_bad]
+    w = np.array([r.w for r in runs])
+    counted = runs[-1:] if tasks.keep_state and not setting.is_flow else runs  # kept counts go on
+    steps, spent = sum(r.steps for r in counted), float(sum(r.time for r in counted))
+    return replace(
+        runs[-1], setting=setting, parts=tuple(runs), status=told.status, steps=steps, time=spent,
+        loss=float(tasks.loss(runs[-1].w)), log_loss=float(tasks.log_loss(runs[-1].w)),
+        log_time=float(np.log(spent)) if spent > 0 else -np.inf, seconds=sum(r.seconds for r in runs), state=None,
+        message=told.message if first_bad is None else f"task {first_bad}: {told.message}",
+        history={"task": np.arange(float(len(runs))), "w": w, "losses": np.array([tasks.losses(v) for v in w])},
+    )  # fmt: skip
+
+
 def _stack(setting: Setting, runs: list[Run]) -> Run:
     first = runs[0]
     if isinstance(first.theta, tuple):
@@ -205,6 +242,7 @@ def _stack(setting: Setting, runs: list[Run]) -> Run:
         history={n: np.stack([_padded(r.history[n], rows[n]) for r in runs]) for n in rows},
         accumulators={n: np.stack([r.accumulators[n] for r in runs]) for n in first.accumulators},
         state=[r.state for r in runs],
+        parts=tuple(runs),
         chart=first.chart,
         polished=first.polished,
         seconds=sum(r.seconds for r in runs),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..optimizers.base import step_sizes
+from ..optimizers.base import Until, decay_sizes, step_sizes
 from .ending import End, Ending, Referee, at_start, is_near, is_same
 from .oracle import Accumulators, SettingOracle
 from .recorder import Recorder
@@ -53,7 +53,7 @@ def run_steps(
             recorder.add(loop.flat, loop.time, loop.log_time, loop.k)
         if ending is None and loop.k >= limit:
             ending = loop.look() or _out_of_steps(loop.referee)
-        if ending is None and loop.k % CHUNK == 0:
+        if ending is None and loop.k % CHUNK == 0 and loop.may_rest:
             # a method that never comes to rest (accelerated, say) has done so when its loss stays the least
             least = least + 1 if loop.referee.is_least(loop.flat) else 0
             # a cycle whose period divides the distance is not at rest: one more step tells
@@ -71,6 +71,13 @@ def _out_of_steps(referee: Referee) -> Ending:
     if referee.stop.steps is not None:
         return referee.limit("steps")
     return Ending("budget", f"{FOREVER:,} steps were taken and the iterate still changes: give a Stop")
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Whether two optimizer states, arrays or nested tuples of them, are the same."""
+    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
+        return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b))
+    return bool(np.array_equal(a, b))
 
 
 class _Loop:
@@ -104,6 +111,12 @@ class _Loop:
     def log_time(self) -> float:
         return float(np.log(self.time)) if self.time > 0 else -np.inf
 
+    @property
+    def may_rest(self) -> bool:
+        """Whether the law of motion no longer changes: weight decay that will be switched off has been."""
+        decay = getattr(self.optimizer, "weight_decay", 0.0)
+        return not (isinstance(decay, Until) and self.time < decay.time)
+
     def _rule(self, engine: str) -> Any:
         """The kernel's rule, or None where the Python loop must run."""
         if engine not in ("auto", "numba", "python"):
@@ -113,6 +126,8 @@ class _Loop:
         data, stop = self.setting.problem.kernel_data(), self.stop
         fits = (
             rule is not None
+            and rule.code <= 4
+            and not rule.constants
             and data is not None
             and getattr(self.setting.model, "dynamics_code", -1) >= 0
             and not (stop.gradient is not None and (rule.batch != 0 or rule.code == 2))
@@ -131,11 +146,11 @@ class _Loop:
         if ending is not None:
             return at_start(ending)
         try:
-            moves = self.step_changes(lambda moved: not np.array_equal(moved, self.flat))
+            moves = self.step_changes(lambda moved: not np.array_equal(moved, self.flat), memory=True)
         except ValueError:  # a step size that is none: the run itself will say so
             return None
         still = moves is False if self.period == 1 else not self.oracle.can_move(self.flat)
-        return self.referee.rest(self.flat) if still else None
+        return self.referee.rest(self.flat) if still and self.may_rest else None
 
     def look(self) -> Ending | None:
         """The ending of a θ that meets a goal, or is not finite."""
@@ -160,13 +175,16 @@ class _Loop:
         """Whether one step more would change nothing but rounding."""
         return self.step_changes(lambda moved: not self.is_at(moved)) is False
 
-    def step_changes(self, differs: Callable[[np.ndarray], bool]) -> bool | None:
-        """Whether θ after one step more, which is not taken, differs; None where no step can be made."""
+    def step_changes(self, differs: Callable[[np.ndarray], bool], memory: bool = False) -> bool | None:
+        """Whether θ (or, asked so, the optimizer's memory) after one step more, which is not taken, differs;
+        None where no step can be made.
+        """
         kept = self.flat.copy(), deepcopy(self.state), self.accumulators.sums.copy()
         run = self._python if self.rule is None else self._fused
         done, _ = run(step_sizes(self.optimizer, self.k, 1))
-        moved, (self.flat, self.state, self.accumulators.sums) = self.flat, kept
-        return differs(moved) if done else None
+        moved, state = self.flat, self.state
+        self.flat, self.state, self.accumulators.sums = kept
+        return (differs(moved) or (memory and not _equal(state, self.state))) if done else None
 
     def end(self, ending: Ending, history: dict[str, np.ndarray]) -> End:
         """Everything a Run needs."""
@@ -211,7 +229,8 @@ class _Loop:
 
     def _python(self, sizes: np.ndarray) -> tuple[int, int]:
         """The oracle loop: any optimizer on any model."""
-        acc, oracle = self.accumulators, self.oracle
+        oracle = self.oracle
+        decays = decay_sizes(self.optimizer, self.time, sizes)
         for s in range(sizes.size):
             k = self.k + s
             if k % self.period == 0 and s > 0:
@@ -219,10 +238,11 @@ class _Loop:
                     return s, 2
                 if self.referee.goal(self.flat) is not None:
                     return s, 1
-            oracle.k = k
+            oracle.k, oracle.cross, kept = k, 0.0, oracle.decay
+            oracle.decay = decays[s]
             self.flat, self.state = self.optimizer.update(oracle, self.state, self.flat, k)
-            if acc.rate:
-                acc.add(sizes[s], oracle.g)
+            self.accumulators.add(sizes[s], oracle.g, oracle.cross, decays[s])
+            oracle.decay = kept
         return sizes.size, 0
 
     def _fused(self, sizes: np.ndarray) -> tuple[int, int]:
@@ -246,7 +266,8 @@ class _Loop:
             self.setting.model.dynamics_code,
             float(getattr(self.setting.model, "power", 1.0)),
             rule.code, self.flat, memory, sizes, betas, float(rule.p), bool(rule.normalized), int(rule.batch),
-            cumulative, self.oracle.key[0], self.oracle.key[1], self.k, self.oracle.decay,
+            cumulative, self.oracle.key[0], self.oracle.key[1], self.k,
+            decay_sizes(self.optimizer, self.time, sizes),
             -np.inf if goal is None else float(goal),
             -1.0 if stop.gradient is None else stop.gradient,
             np.inf if stop.margin is None else stop.margin,

@@ -44,7 +44,7 @@ def descend(  # type: ignore[no-untyped-def]
     key0,
     key1,
     k0,
-    decay,
+    decays,
     goal_loss,
     goal_gradient,
     goal_margin,
@@ -54,10 +54,10 @@ def descend(  # type: ignore[no-untyped-def]
 ):
     """Advance ``theta`` and ``memory`` in place by up to len(etas) steps; (steps done, reason).
 
-    X (n, d); y (n,); theta, memory (P,); etas, betas (count,); cumulative (n,) row weights summed,
-    scaled to 1; goals: the loss (squared) or log-loss (classification) at or below ``goal_loss``,
+    X (n, d); y (n,); theta, memory (P,); etas, betas, decays (count,): η_k, β_k, λ_k; cumulative (n,) row
+    weights summed, scaled to 1; goals: the loss (squared) or log-loss (classification) at or below ``goal_loss``,
     ‖∇_θ L‖₂ ≤ ``goal_gradient`` (< 0: not asked), min margin ≥ ``goal_margin``, each looked at when k % period = 0;
-    logs (2, d): Σ ln|1 − x²| and Σ [ln|(1 − x)/(1 + x)| + 2x] are added when ``track`` = 1 or 2, the
+    logs (2, d): Σ ln|m₊m₋| and Σ [ln|m₊/m₋| + 2x], m± = 1 ∓ x − ηλ, are added when ``track`` = 1 or 2, the
     factor of x = track·η·g.
     """
     n, d = X.shape
@@ -67,11 +67,11 @@ def descend(  # type: ignore[no-untyped-def]
     g, G = np.empty(d), np.empty(P)
     minus, plus, twice = np.ones(d), np.ones(d), np.zeros(d)
     pending, done, reason = 0, 0, 0
-    scale_free = rule == 3 and normalized and decay == 0.0 and goal_gradient < 0.0
+    scale_free = rule == 3 and normalized and goal_gradient < 0.0
     q_exponent = np.inf if p == 1.0 else (1.0 if p == np.inf else p / (p - 1.0))
 
     for s in range(etas.size):
-        k, eta = k0 + s, etas[s]
+        k, eta, decay = k0 + s, etas[s], decays[s]
         looks = k % period == 0
 
         if rule == 2:
@@ -172,7 +172,7 @@ def descend(  # type: ignore[no-untyped-def]
                 for j in range(d):
                     g[j] += c[i] * X[i, j]
             factor = np.exp(top)
-            if top != 0.0 and not scale_free:
+            if top != 0.0 and not (scale_free and decay == 0.0):
                 for j in range(d):
                     g[j] *= factor
                 factor = 1.0
@@ -224,8 +224,8 @@ def descend(  # type: ignore[no-untyped-def]
             rate = track * eta
             for j in range(d):
                 x = rate * factor * g[j]
-                minus[j] *= 1.0 - x
-                plus[j] *= 1.0 + x
+                minus[j] *= 1.0 - x - eta * decay
+                plus[j] *= 1.0 + x - eta * decay
                 twice[j] += 2.0 * x
             pending += 1
 

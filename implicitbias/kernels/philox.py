@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["philox4x32", "uniform", "uniform_index"]
+__all__ = ["normal", "philox4x32", "uniform", "uniform_index"]
 
 _MASK = np.uint64(0xFFFFFFFF)
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -47,3 +47,18 @@ def uniform(k, slot, key0, key1):  # type: ignore[no-untyped-def]
 def uniform_index(k, slot, n, key0, key1):  # type: ignore[no-untyped-def]
     """Uniform on {0, …, n − 1}; the bias is below n·2⁻⁵³."""
     return min(int(uniform(k, slot, key0, key1) * n), n - 1)
+
+
+@njit(cache=True, fastmath=False)
+def normal(k, slot, key0, key1):  # type: ignore[no-untyped-def]
+    """Standard normal by Box and Muller, from the four words of one counter: draw ``slot`` of step ``k``.
+
+    The counter's fourth word is 1, so that normal and uniform draws of a slot are independent.
+    """
+    step, number = np.uint64(k), np.uint64(slot)
+    a, b, c, d = philox4x32(
+        step & _MASK, step >> _32, number & _MASK, np.uint64(1), np.uint64(key0), np.uint64(key1)
+    )
+    u = (float(((np.uint64(a) << _32) | np.uint64(b)) >> np.uint64(11)) + 1.0) * 2.0**-53
+    v = float(((np.uint64(c) << _32) | np.uint64(d)) >> np.uint64(11)) * 2.0**-53
+    return np.sqrt(-2.0 * np.log(u)) * np.cos(2.0 * np.pi * v)

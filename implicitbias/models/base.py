@@ -94,8 +94,13 @@ class Chart(ABC):
 
     name: str = "ordinary"
 
-    homogeneous: bool = True
-    """Whether ``gradient`` is of degree one in g, as it is not under weight decay."""
+    decay: float = 0.0
+    """λ of the weight decay, which ``gradient`` includes; the integrator switches it off in time."""
+
+    @property
+    def homogeneous(self) -> bool:
+        """Whether ``gradient`` is of degree one in g, as it is not under weight decay."""
+        return self.decay == 0.0
 
     @abstractmethod
     def encode(self, theta: np.ndarray) -> np.ndarray:
@@ -112,6 +117,14 @@ class Chart(ABC):
     @abstractmethod
     def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
         """−q̇ under the gradient flow with ∇_w L = g."""
+
+    def watch(self, q: np.ndarray, t: float) -> None:
+        """Called with q at time t after each accepted step, for events that a chart wants to see."""
+        return
+
+    def accumulators(self, q: np.ndarray) -> dict[str, np.ndarray]:
+        """Integrals along the run that q holds beside θ, by name."""
+        return {}
 
 
 class Model(ABC):
@@ -144,6 +157,10 @@ class Model(ABC):
         """The standard start at this scale."""
         raise ValueError(f"{type(self).__name__} has no balanced start: give init as an array")
 
+    def refuses(self, theta: Theta) -> str | None:
+        """Why no run can start at θ (a batch of them: at one of them); None where the model is defined."""
+        return None
+
     def split(self, theta: np.ndarray, problem: Problem) -> Theta:
         """The blocks of a flat θ (..., P)."""
         return layout_of(self, problem).split(theta)
@@ -169,6 +186,14 @@ class Model(ABC):
     def from_dual(self, theta0: Theta, potential: Potential, z: np.ndarray) -> Theta:
         """θ on the gradient flow from θ₀ whose predictor has the dual point z."""
         raise NotImplementedError(f"{type(self).__name__} has no dual coordinates")
+
+    def products(self, theta: np.ndarray) -> np.ndarray:
+        """(w₊, w₋) of flat θ (..., P), one after the other: the coordinates of ``product_rate``, linear in θ."""
+        raise NotImplementedError(f"{type(self).__name__} has no product coordinates")
+
+    def from_products(self, products: np.ndarray) -> np.ndarray:
+        """Flat θ of its product coordinates; the inverse of :meth:`products`."""
+        raise NotImplementedError(f"{type(self).__name__} has no product coordinates")
 
     source: str = ""
     """Key into refs.bib."""

@@ -83,6 +83,12 @@ class Diagonal(Model):
         slope[..., 1, :] *= -1
         return slope
 
+    def products(self, theta: np.ndarray) -> np.ndarray:
+        return theta
+
+    def from_products(self, products: np.ndarray) -> np.ndarray:
+        return products
+
     def balanced(self, problem: Problem, scale: float, rng: Any = None, signs: Any = None) -> np.ndarray:
         return np.full(self.shapes(problem), positive("scale", scale))
 
@@ -125,6 +131,13 @@ class Hadamard(Model):
 
     def pullback(self, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
         return theta[..., ::-1, :] * g[..., None, :]
+
+    def products(self, theta: np.ndarray) -> np.ndarray:
+        u, v = np.split(theta, 2, axis=-1)
+        return np.concatenate([u + v, u - v], axis=-1)
+
+    def from_products(self, products: np.ndarray) -> np.ndarray:
+        return 0.5 * self.products(products)
 
     def balanced(self, problem: Problem, scale: float, rng: Any = None, signs: Any = None) -> np.ndarray:
         theta = np.zeros(self.shapes(problem))
@@ -204,7 +217,7 @@ class LogFactors(Chart):
 
     def __init__(self, signs: np.ndarray, depth: int, rates: np.ndarray) -> None:
         half = signs.size // 2
-        self.signs, self.depth = signs, depth
+        self.signs, self.depth, self.rates = signs, depth, rates
         self.slope = depth * np.ones_like(signs) * rates
         self.slope[half:] *= -1
 
@@ -221,9 +234,9 @@ class LogFactors(Chart):
 
     def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
         both = np.concatenate([g, g], axis=-1) * self.slope
-        if self.depth == 2:
-            return both
-        return both * self.signs**self.depth * _exp((self.depth - 2) * q)
+        if self.depth > 2:
+            both = both * self.signs**self.depth * _exp((self.depth - 2) * q)
+        return both + self.decay * self.rates if self.decay else both
 
 
 class LogPower(Chart):
@@ -244,7 +257,8 @@ class LogPower(Chart):
         return self.signs * _exp(self.power * q)
 
     def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
-        return self.rates * self.power * self.signs * _exp((self.power - 2) * q) * g
+        slope = self.power * self.signs * _exp((self.power - 2) * q) * g
+        return self.rates * (slope + self.decay)
 
 
 class LogSumDifference(Chart):
@@ -270,7 +284,7 @@ class LogSumDifference(Chart):
         return (plus - minus) / 4
 
     def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
-        return self.rate * self.moves * np.concatenate([g, -g], axis=-1)
+        return self.rate * self.moves * (np.concatenate([g, -g], axis=-1) + self.decay)
 
 
 def _exp(q: np.ndarray) -> np.ndarray:

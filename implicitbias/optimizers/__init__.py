@@ -1,19 +1,36 @@
 """How parameters move: flows and steps, one file per family."""
 
-from . import base, gradient, mirror, momentum, preconditioned, steepest, stochastic
+from . import (
+    adaptive,
+    averaging,
+    base,
+    gradient,
+    mirror,
+    momentum,
+    preconditioned,
+    sharpness,
+    steepest,
+    stochastic,
+)
+from .adaptive import *
+from .averaging import *
 from .base import *
 from .gradient import *
 from .mirror import *
 from .momentum import *
 from .preconditioned import *
+from .sharpness import *
 from .steepest import *
 from .stochastic import *
 
 __all__: list[str] = []
+__all__ += adaptive.__all__
+__all__ += averaging.__all__
 __all__ += base.__all__
 __all__ += gradient.__all__
 __all__ += mirror.__all__
 __all__ += momentum.__all__
 __all__ += preconditioned.__all__
+__all__ += sharpness.__all__
 __all__ += steepest.__all__
 __all__ += stochastic.__all__

@@ -11,26 +11,53 @@ import numpy as np
 
 from ..checks import number, positive
 from ..geometry import Euclidean, Potential
-from ..models import Layout
+from ..models import Chart, Layout
 from ..records import record
 
-__all__ = ["Decay", "Flow", "Optimizer", "Oracle", "Step"]
+__all__ = ["Decay", "Flow", "Optimizer", "Oracle", "Step", "Until"]
 
 State = Any
 
 
 class Oracle(Protocol):
-    """What a step may ask. θ is the flat vector (P,); ``split`` and ``join`` give its blocks."""
+    """What a step may ask. θ is the flat vector (P,); ``split`` and ``join`` give its blocks.
+
+    The oracle remembers in ``g`` the gradient in w of the last question, from which runs accumulate
+    (dynamics/oracle.py). A method whose step is not along that gradient alone says so: it sets ``g`` (d,) to
+    the part in the row space, and ``cross`` (d,) to the second-order part.
+    """
 
     problem: Any
     model: Any
     layout: Layout
+    g: np.ndarray
+    cross: Any
+    decay: float
+    """The λ of this step's weight decay."""
 
     def __call__(self, theta: np.ndarray) -> np.ndarray:
-        """The gradient of the objective at θ."""
+        """The gradient of the objective at θ, weight decay included."""
+
+    def gradient(self, theta: np.ndarray) -> np.ndarray:
+        """The gradient ∇_θ L of the loss alone."""
 
     def sample(self, theta: np.ndarray, batch: int) -> np.ndarray:
         """A stochastic gradient from ``batch`` samples drawn uniformly with replacement."""
+
+    def predictor(self, theta: np.ndarray) -> np.ndarray:
+        """w(θ)."""
+
+    def pull(self, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """(∂w/∂θ)ᵀg, flat; leading batch axes of θ and g are kept."""
+
+    def index(self, slot: int) -> int:
+        """Draw number ``slot`` of this step: a sample, uniformly."""
+
+    def uniform(self, slot: int) -> float:
+        """Draw number ``slot`` of this step: uniform on [0, 1)."""
+
+    def normal(self, slot: int) -> float:
+        """Draw number ``slot`` of this step: standard normal."""
 
     def direction(self, theta: np.ndarray) -> np.ndarray:
         """The gradient of log L at θ (the gradient's direction, which cannot underflow)."""
@@ -65,6 +92,30 @@ class Decay:
         return float(self.sizes(k, 1)[0])
 
 
+@record
+class Until:
+    """Weight decay that is switched off: λ(t) = value for t < time, and 0 from there (steps: t = Σ η).
+
+    >>> Until(0.1, 50.0).at(49.0), Until(0.1, 50.0).at(50.0), Until(0.1, 50.0).integral(60.0)
+    (0.1, 0.0, 5.0)
+    """
+
+    value: float
+    time: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", positive("value", self.value))
+        object.__setattr__(self, "time", positive("time", self.time))
+
+    def at(self, t: float) -> float:
+        """λ(t)."""
+        return self.value if t < self.time else 0.0
+
+    def integral(self, t: float) -> float:
+        """∫₀ᵗ λ."""
+        return self.value * min(t, self.time)
+
+
 StepSize = float | Decay | Callable[[int], float] | np.ndarray
 
 
@@ -77,20 +128,25 @@ class KernelRule(NamedTuple):
     normalized: bool = False
     batch: int = 0
     """0: full gradient; b > 0: b samples uniformly; −1: one row, drawn by ``row_weights``."""
+    constants: tuple[float, ...] = ()
+    """The rule's own constants, in the order in which the kernel reads them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Optimizer(ABC):
-    """The base of flows and steps. ``weight_decay`` adds the gradient of (λ/2)‖θ‖² to the loss's."""
+    """The base of flows and steps. ``weight_decay`` adds the gradient of (λ/2)‖θ‖² to the loss's; an
+    ``Until`` switches it off.
+    """
 
-    weight_decay: float = field(default=0.0, kw_only=True)
+    weight_decay: Any = field(default=0.0, kw_only=True)
 
     source = ""
     """Key into refs.bib."""
 
     def __post_init__(self) -> None:
-        decay = number("weight_decay", self.weight_decay, "be finite and ≥ 0", lambda a: a >= 0)
-        object.__setattr__(self, "weight_decay", decay)
+        if not isinstance(self.weight_decay, Until):
+            decay = number("weight_decay", self.weight_decay, "be finite and ≥ 0", lambda a: a >= 0)
+            object.__setattr__(self, "weight_decay", decay)
 
     row_space: ClassVar[bool] = False
     """Whether every update on a linear model lies in range(Xᵀ), as that of plain gradients does."""
@@ -105,12 +161,18 @@ class Flow(Optimizer):
     """θ̇ = velocity(θ, ∇L), homogeneous of degree one in the gradient.
 
     For developers: implement ``velocity`` with analytic formulas (θ and the gradient may be complex
-    and carry batch axes); ``rates`` only where block rates make sense.
+    and carry batch axes); ``block_rates`` only where block rates make sense. A flow with memory, or one that
+    moves in coordinates of its own, gives a ``chart`` instead: what is integrated is then the chart's q,
+    which may hold more than θ (a velocity, integrals along the run).
     """
 
-    @abstractmethod
     def velocity(self, theta: np.ndarray, gradient: np.ndarray, layout: Layout) -> np.ndarray:
         """θ̇ (..., P)."""
+        raise NotImplementedError(f"{type(self).__name__} moves in a chart of its own")
+
+    def chart(self, setting: Any) -> Chart | None:
+        """The coordinates in which this flow is integrated; None: θ itself, or a log chart of it."""
+        return None
 
     def block_rates(self, layout: Layout) -> np.ndarray | None:
         """(P,) rates r of θ̇ = −r∘∇L, where the flow has this form; a log chart asks for it."""
@@ -140,6 +202,9 @@ class Step(Optimizer):
         else:
             object.__setattr__(self, "step", positive("step", step))
 
+    exponential: ClassVar[bool] = False
+    """Whether a step multiplies product coordinates by exp(∓x − s), in place of 1 ∓ x − s."""
+
     def init(self, theta: np.ndarray) -> State:
         """The state before step 0."""
         return ()
@@ -166,6 +231,30 @@ def as_momentum(value: Any) -> float:
     return number("momentum", value, "satisfy 0 ≤ β < 1", lambda b: 0 <= b < 1)
 
 
+def decay_at(optimizer: Any, t: float) -> float:
+    """λ(t) of an optimizer's weight decay."""
+    decay = getattr(optimizer, "weight_decay", 0.0)
+    return decay.at(t) if isinstance(decay, Until) else float(decay)
+
+
+def decay_sizes(optimizer: Any, t: float, sizes: np.ndarray) -> np.ndarray:
+    """λ of each of the coming steps of these sizes, the first at time t."""
+    decay = getattr(optimizer, "weight_decay", 0.0)
+    if not isinstance(decay, Until):
+        return np.full(sizes.size, float(decay))
+    starts = t + np.concatenate([[0.0], np.cumsum(sizes)[:-1]])
+    # a step that begins at the switch up to rounding is past it
+    return np.where(starts < decay.time * (1 - 1e-12), decay.value, 0.0)
+
+
+def decay_integral(optimizer: Any, t: float = np.inf) -> float:
+    """∫₀ᵗ λ; infinite for decay that is kept on."""
+    decay = getattr(optimizer, "weight_decay", 0.0)
+    if isinstance(decay, Until):
+        return decay.integral(t)
+    return float(decay) * t if decay else 0.0
+
+
 def step_sizes(optimizer: Any, k0: int, count: int) -> np.ndarray:
     """η_{k₀}, …, η_{k₀+count−1}, evaluated outside the kernels; fewer where a callable fails later.
 
@@ -174,7 +263,9 @@ def step_sizes(optimizer: Any, k0: int, count: int) -> np.ndarray:
     ValueError
         naming k₀, when a callable returns something for it that is not a finite number > 0.
     """
-    step = getattr(optimizer, "step", 1.0)
+    step: Any = getattr(optimizer, "time_step", None)
+    if step is None:
+        step = getattr(optimizer, "step", 1.0)
     if isinstance(step, Decay):
         return step.sizes(k0, count)
     if not callable(step):

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import positive
+from ..models import Chart
 from ..records import record
-from .base import KernelRule, Oracle, State, Step, as_momentum
+from .base import Flow, KernelRule, Oracle, State, Step, as_momentum
 
-__all__ = ["HeavyBall", "Nesterov"]
+__all__ = ["HeavyBall", "MomentumFlow", "Nesterov"]
 
 
 @record
@@ -78,3 +80,86 @@ class Nesterov(Step):
 
     def kernel_rule(self) -> KernelRule:
         return KernelRule(code=2, momentum=self.beta)
+
+
+@record
+class MomentumFlow(Flow):
+    """λθ̈ + θ̇ + ∇L(θ) = 0, θ̇(0) = 0: the flow behind heavy ball at step η, momentum β and t = kη/(1 − β).
+
+    | symbol | argument | |
+    |---|---|---|
+    | λ | ``lam`` | > 0; heavy ball at (η, β) has λ = η/(1 − β)² |
+
+    On a two-layer product network, with A = ẇ₊/w₊ and B = ẇ₋/w₋, runs accumulate
+
+        log_shrink = −λ∫(A² + B²),   shift = −λ∫(A² − B²),
+
+    integrated along the run, and ``crossing``, the time when a product coordinate first changed its sign
+    (inf: never). There the integrals diverge and nothing is predicted.
+    """
+
+    lam: float
+
+    source = "papazov2024momentum"
+
+    row_space = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "lam", positive("lam", self.lam))
+
+    def chart(self, setting: Any) -> Chart:
+        return MomentumChart(setting, self.lam)
+
+
+class MomentumChart(Chart):
+    """q = (θ, θ̇) and, on a product network, (∫A², ∫B²)."""
+
+    def __init__(self, setting: Any, lam: float) -> None:
+        self.setting, self.lam, self.P = setting, lam, setting.layout.size
+        self.products = setting.model.products if getattr(setting.model, "product_rate", 0.0) else None
+        self.signs = np.sign(self.products(setting.start)) if self.products else None
+        self.cap = (1e6 / lam) ** 2
+        """Of A²: beyond it a product coordinate is changing its sign, and the integral is void."""
+        self.crossing = np.inf
+
+    def encode(self, theta: np.ndarray) -> np.ndarray:
+        sums = np.zeros(0 if self.signs is None else self.signs.size)
+        return np.concatenate([theta, np.zeros_like(theta), sums])
+
+    def decode(self, q: np.ndarray) -> np.ndarray:
+        return q[..., : self.P]
+
+    def predictor(self, q: np.ndarray) -> np.ndarray:
+        w: np.ndarray = self.setting.predictor(self.decode(q))
+        return w
+
+    def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
+        theta, v = self.decode(q), q[..., self.P : 2 * self.P]
+        layout, model = self.setting.layout, self.setting.model
+        pulled = layout.join(model.pullback(layout.split(theta), g)) + self.decay * theta
+        parts = [-v, (v + pulled) / self.lam]
+        if self.products is not None:
+            w, speed = self.products(theta), self.products(v)
+            A = np.divide(speed, w, out=np.zeros_like(speed), where=w != 0)
+            parts.append(-np.where(np.abs(A) ** 2 < self.cap, A * A, self.cap))
+        return np.concatenate(parts, axis=-1)
+
+    @property
+    def homogeneous(self) -> bool:
+        """Never: θ̇ does not scale with the gradient."""
+        return False
+
+    def watch(self, q: np.ndarray, t: float) -> None:
+        """Note when a product coordinate first changes its sign."""
+        if self.products is None or self.crossing < np.inf:
+            return
+        if np.any(np.sign(self.products(self.decode(q))) * self.signs < 0):
+            self.crossing = t
+
+    def accumulators(self, q: np.ndarray) -> dict[str, np.ndarray]:
+        if self.products is None:
+            return {}
+        a, b = np.split(q[2 * self.P :], 2)
+        sums = {"log_shrink": -self.lam * (a + b), "shift": -self.lam * (a - b)}
+        return sums | {"crossing": np.array(self.crossing)}

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import number
 from ..geometry import Mahalanobis, Potential
 from ..geometry.potentials import spd
 from ..models import Layout
 from ..models.base import layout_of
+from ..problems import Regression
 from ..records import record
 from .base import Flow, Oracle, State, Step
 
-__all__ = ["PreconditionedFlow", "PreconditionedGradientDescent"]
+__all__ = ["NaturalGradient", "PreconditionedFlow", "PreconditionedGradientDescent"]
 
 
 def _apply(P: Any, theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
@@ -87,3 +89,46 @@ class PreconditionedGradientDescent(Step):
     @property
     def row_potential(self) -> Potential | None:
         return _potential(self.P, self.weight_decay)
+
+
+@record
+class NaturalGradient(Step):
+    """θ_{k+1} = θ_k − η_k (F + δI)⁺ ∇L(θ_k),  F = JᵀJ/n,  J = X ∂w/∂θ.
+
+    | symbol | argument | |
+    |---|---|---|
+    | η_k | ``step`` | a float > 0, ``Decay`` or a callable of k |
+    | δ | ``damping`` | ≥ 0; 0 takes the pseudo-inverse |
+
+    F is the Fisher matrix of the Gaussian likelihood behind the square loss, and the Gauss–Newton matrix of
+    the loss; J (n, P). With ∇L = Jᵀr/n, (F + δI)⁻¹∇L = Jᵀ(JJᵀ + nδI)⁻¹ r, an n-dimensional solve.
+    """
+
+    step: Any
+    damping: float = 0.0
+
+    source = "amari1998natural"
+
+    row_space = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        damping = number("damping", self.damping, "be finite and ≥ 0", lambda x: x >= 0)
+        object.__setattr__(self, "damping", damping)
+
+    def requires(self, problem: Any, model: Any) -> str | None:
+        """Why this optimizer cannot run there; None when it can."""
+        return (
+            None
+            if isinstance(problem, Regression)
+            else "NaturalGradient has the Fisher matrix of a Regression"
+        )
+
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
+        X, y = oracle.problem.X, oracle.problem.y
+        J = np.stack([oracle.pull(theta, x) for x in X])
+        r = X @ oracle.predictor(theta) - y
+        oracle.g = r @ X / len(y)
+        K = J @ J.T + len(y) * self.damping * np.eye(len(y))
+        direction = J.T @ np.linalg.lstsq(K, r, rcond=len(y) * np.finfo(float).eps)[0]
+        return theta - self.size(k) * (direction + oracle.decay * theta), state

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import whole
+from ..checks import positive, whole
 from ..models import Linear
 from ..problems import Regression
 from ..records import record
 from .base import KernelRule, Oracle, State, Step
 
-__all__ = ["SGD", "RandomizedKaczmarz"]
+__all__ = ["SGD", "LabelNoiseSGD", "RandomizedKaczmarz", "StochasticGradientFlow"]
 
 
 @record
@@ -101,3 +101,117 @@ class RandomizedKaczmarz(Step):
 
     def kernel_rule(self) -> KernelRule:
         return KernelRule(code=4, batch=-1)
+
+
+@record
+class LabelNoiseSGD(Step):
+    """θ_{k+1} = θ_k − η_k ∂w/∂θᵀ (1/|B_k|) Σ_{i∈B_k} (x_i·w − y_i + ξ_i) x_i,  ξ_i = ±σ with equal odds.
+
+    | symbol | argument | |
+    |---|---|---|
+    | η_k | ``step`` | a float > 0, ``Decay`` or a callable of k |
+    | σ | ``sigma`` | > 0; fresh noise on each target of each step |
+    | |B_k| | ``batch`` | samples drawn uniformly with replacement; None: each sample once |
+
+    It does not come to rest: give a limit.
+    """
+
+    step: Any
+    sigma: float
+    batch: int | None = 1
+
+    source = "blanc2020implicit"
+
+    row_space = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "sigma", positive("sigma", self.sigma))
+        if self.batch is not None:
+            object.__setattr__(self, "batch", whole("batch", self.batch, 1))
+
+    def requires(self, problem: Any, model: Any) -> str | None:
+        """Why this optimizer cannot run there; None when it can."""
+        return (
+            None
+            if isinstance(problem, Regression)
+            else "LabelNoiseSGD adds noise to the targets of a Regression"
+        )
+
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
+        problem, size = oracle.problem, self.batch or oracle.problem.n
+        rows = np.arange(size) if self.batch is None else np.array([oracle.index(b) for b in range(size)])
+        xi = self.sigma * np.array([1.0 if oracle.uniform(size + b) < 0.5 else -1.0 for b in range(size)])
+        oracle.g = problem.sample_gradient(oracle.predictor(theta), rows) + xi @ problem.X[rows] / size
+        return theta - self.size(k) * (oracle.pull(theta, oracle.g) + oracle.decay * theta), state
+
+    def look_every(self, n: int) -> int:
+        return -(-n // (self.batch or n))
+
+    def kernel_rule(self) -> KernelRule:
+        return KernelRule(code=0, batch=self.batch or 0, constants=(self.sigma,))
+
+
+@record
+class StochasticGradientFlow(Step):
+    """dθ = −∇L dt + √(2γL/n) (∂w/∂θ)ᵀ Xᵀ dB (Itô), B an n-dimensional Brownian motion: the flow with the noise of SGD.
+
+    | symbol | argument | |
+    |---|---|---|
+    | γ | ``step`` | > 0, the step size of the SGD that it models |
+    | dt | ``dt`` | the time step of the integration; None: γ |
+
+    With batch one, a step γ of SGD has gradient noise of covariance (1/n) Σ r_i² x_ix_iᵀ, here replaced by
+    (2L/n) XᵀX, which has the same trace on average. On a two-layer product network the integration is
+    log-Euler, and multiplies the product coordinates by exp(∓x − s) with
+
+        x = rate·(g dt + √(2γL/n) XᵀΔB),      s = rate² (γL/n) diag(XᵀX) dt,
+
+    so that what it accumulates is exact at any dt; on other models it is Euler–Maruyama.
+    """
+
+    step: float
+    dt: float | None = None
+
+    source = "pesme2021implicit"
+    exponential = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if callable(self.step):
+            raise ValueError("the γ of StochasticGradientFlow is one number")
+        if self.dt is not None:
+            object.__setattr__(self, "dt", positive("dt", self.dt))
+
+    @property
+    def time_step(self) -> float:
+        """dt."""
+        return float(self.step if self.dt is None else self.dt)
+
+    def requires(self, problem: Any, model: Any) -> str | None:
+        """Why this optimizer cannot run there; None when it can."""
+        return (
+            None
+            if isinstance(problem, Regression)
+            else "StochasticGradientFlow has the noise of a Regression"
+        )
+
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
+        problem, model, dt, gamma = oracle.problem, oracle.model, self.time_step, float(self.step)
+        w = oracle.predictor(theta)
+        strength = 2 * gamma * float(problem.loss(w)) / problem.n
+        B = np.array([oracle.normal(i) for i in range(problem.n)])
+        oracle.g = problem.gradient(w) + np.sqrt(strength / dt) * (B @ problem.X)
+        rate = float(getattr(model, "product_rate", 0.0))
+        if not rate:
+            return theta - dt * (oracle.pull(theta, oracle.g) + oracle.decay * theta), state
+        oracle.cross = 0.5 * strength * np.sum(problem.X**2, axis=0)
+        x, s = rate * dt * oracle.g, dt * (rate**2 * oracle.cross + oracle.decay)
+        factors = np.exp(np.concatenate([-x - s, x - s]))
+        return model.from_products(model.products(theta) * factors), state
+
+    def look_every(self, n: int) -> int:
+        return n
+
+    def kernel_rule(self) -> KernelRule:
+        return KernelRule(code=10, constants=(float(self.step),))

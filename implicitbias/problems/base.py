@@ -50,6 +50,10 @@ class Problem(ABC):
         """The gradient of the mean loss over the samples ``rows`` (b,) (with repetitions)."""
         raise ValueError(f"{type(self).__name__} has no samples to draw: use a full-gradient method")
 
+    def each_gradient(self, w: np.ndarray) -> np.ndarray:
+        """(n, *w_shape): the gradient of sample i at w[i]."""
+        return np.stack([self.sample_gradient(v, np.array([i])) for i, v in enumerate(w)])
+
     def kernel_data(self) -> tuple[np.ndarray, np.ndarray, int] | None:
         """(rows, targets, loss code) for the fused step kernel; None where it has no branch."""
         return None

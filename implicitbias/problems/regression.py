@@ -63,6 +63,10 @@ class Regression(Problem):
         X = self.X[rows]
         return (X @ w - self.y[rows]) @ X / len(rows)
 
+    def each_gradient(self, w: np.ndarray) -> np.ndarray:
+        each: np.ndarray = (np.einsum("ij,ij->i", self.X, w) - self.y)[:, None] * self.X
+        return each
+
     def kernel_data(self) -> tuple[np.ndarray, np.ndarray, int]:
         return self.X, self.y, 0
 

@@ -113,12 +113,6 @@ def test_equal_factors_have_a_log_chart_that_keeps_them_equal():
 REFUSED = {
     "unknown": (ib.Linear(), ib.GradientFlow(), {"chart": "polar"}, "got 'polar'"),
     "log of linear": (ib.Linear(), ib.GradientFlow(), {"chart": "log"}, 'chart="log" needs'),
-    "log with decay": (
-        ib.Diagonal(),
-        ib.GradientFlow(weight_decay=0.1),
-        {"chart": "log"},
-        'chart="log" needs',
-    ),
     "dual with decay": (
         ib.Diagonal(),
         ib.GradientFlow(weight_decay=0.1),

@@ -43,7 +43,7 @@ def is_a(cls: Any, part: str) -> Any:
 
 
 def _no_decay(setting: Any) -> bool:
-    return float(getattr(setting.optimizer, "weight_decay", 0.0)) == 0.0
+    return bool(getattr(setting.optimizer, "weight_decay", 0.0) == 0.0)
 
 
 SQUARE_LOSS = Hypothesis("the problem is a Regression (square loss)", is_a(Regression, "problem"))
