@@ -134,6 +134,8 @@ def _first_missed(rule: Rule, setting: Any, run: Any) -> str | None:
         return (
             f"the run has the accumulators {', '.join(lacking)}: simulate it without naming fewer in observe"
         )
+    if miss is None and rule.needs_run and run is None:
+        return "the run is given, from which it takes what the setting does not fix: predict(setting, run)"
     if miss is None and rule.observe and run is None:
         return f"the run is given, since it uses the accumulators {', '.join(rule.observe)}: predict(setting, run)"
     return miss

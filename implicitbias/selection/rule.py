@@ -48,6 +48,8 @@ class Rule:
     hypotheses: tuple[Hypothesis, ...]
     apply: Callable[[Any, Any], Any]
     observe: tuple[str, ...] = ()
+    needs_run: bool = False
+    """Whether ``apply`` reads off the run what the setting does not fix (a sign, say)."""
     exact_curve: bool = False
     """Whether ``apply`` gives w(t) at every t: what ``closed_form`` looks for."""
 

@@ -28,6 +28,7 @@ MODELS = {
     "factors": (ib.MatrixFactorization(2), MATRIX),
     "wide factors": (ib.MatrixFactorization(5), MATRIX),
     "tied": (ib.MatrixFactorization(2, tied=True), SQUARE),
+    "weight norm": (ib.WeightNormalized(), VECTOR),
 }
 every = pytest.mark.parametrize("kind", MODELS)
 seeds = st.integers(0, 2**32 - 1)
@@ -106,6 +107,8 @@ def test_split_and_join_are_inverse(kind, rng):
 
 def test_predictors_by_hand():
     theta = np.array([[2.0, -1.0], [1.0, 3.0]])
+    g, v = np.array([-10.0]), np.array([0.0, 3.0, -4.0, 0.0])
+    assert ib.WeightNormalized().predictor((g, v)).tolist() == [0.0, -6.0, 8.0, 0.0]
     assert ib.Diagonal(2).predictor(theta).tolist() == [3.0, -8.0]
     assert ib.Diagonal(3).predictor(theta).tolist() == [7.0, -28.0]
     assert ib.Hadamard().predictor(theta).tolist() == [2.0, -3.0]
@@ -173,6 +176,14 @@ def test_random_bases_are_reproducible_and_depend_on_the_seed():
     assert np.abs(a[0] - c[0]).max() > 0.01
 
 
+def test_weight_normalised_starts():
+    for rng in (None, 0):
+        g, v = ib.WeightNormalized().balanced(VECTOR, 0.3, rng=rng)
+        assert g.tolist() == [0.3]
+        np.testing.assert_allclose(np.linalg.norm(v), 1.0, rtol=1e-15)
+        assert (np.ptp(v) == 0) == (rng is None)
+
+
 # -- what does not fit ------------------------------------------------------------------------------
 
 BAD = {
@@ -203,6 +214,17 @@ BAD = {
         "maps 5 inputs to 3 outputs.*needs 4 inputs and 3 outputs",
     ),
     "wrong outputs": (lambda: ib.DeepLinear((4, 2)).shapes(VECTOR), "needs 4 inputs and 1 outputs"),
+    "weight norm on matrices": (lambda: ib.WeightNormalized().shapes(MATRIX), "needs a vector predictor"),
+    "no direction": (
+        lambda: ib.Setting(VECTOR, ib.WeightNormalized(), ib.GradientFlow(), (np.ones(1), np.zeros(4))),
+        "init is no start of WeightNormalized: v is zero and has no direction",
+    ),
+    "no direction in a batch": (
+        lambda: ib.Setting(
+            VECTOR, ib.WeightNormalized(), ib.GradientFlow(), (np.ones((2, 1)), np.eye(2, 4) * [[1], [0]])
+        ),
+        "v is zero",
+    ),
     "signs too few": (
         lambda: ib.PowerPropagation(2).balanced(VECTOR, 1.0, signs=[1.0]),
         r"signs has shape \(1,\); expected \(4\)",
