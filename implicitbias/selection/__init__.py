@@ -1,6 +1,7 @@
 """What theory says is selected: programs and their certificates, rules, predictions."""
 
-from . import prediction, programs, riccati, rule, rules
+from . import margins, prediction, programs, riccati, rule, rules
+from .margins import *
 from .prediction import *
 from .programs import *
 from .riccati import *
@@ -8,6 +9,7 @@ from .rule import *
 from .rules import *
 
 __all__: list[str] = []
+__all__ += margins.__all__
 __all__ += prediction.__all__
 __all__ += programs.__all__
 __all__ += riccati.__all__

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..optimizers import Decay
-from .programs import Certificate, NotSeparable, Program
+from .programs import Certificate, Infeasible, Program
 from .rule import Rule
 
 __all__ = ["Comparison", "NoPrediction", "Prediction", "closed_form", "compare", "predict"]
@@ -120,7 +120,7 @@ def predict(setting: Any, run: Any = None) -> Prediction:
                 value = rule.apply(setting, run)
                 if isinstance(value, Program):
                     _ = value.solution
-            except NotSeparable as error:
+            except Infeasible as error:
                 raise NoPrediction(str(error), certificate=error.weights) from error
             return Prediction(rule, value, _assumed(rule, setting, run))
         missed[rule.name] = miss

@@ -17,7 +17,7 @@ from ...optimizers import (
     SteepestDescent,
 )
 from ...problems import Classification
-from ..programs import MaxMargin, NotSeparable, separating_direction
+from ..margins import MaxMargin, NotSeparable, separating_direction
 from ..rule import Hypothesis, Rule
 from .common import LINEAR, NO_DECAY, is_a
 
