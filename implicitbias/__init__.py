@@ -18,6 +18,7 @@ from .models.base import *
 from .models.diagonal import *
 from .models.linear import *
 from .models.matrix import *
+from .models.products import *
 from .models.weight_norm import *
 from .optimizers.adaptive import *
 from .optimizers.averaging import *
@@ -33,6 +34,7 @@ from .geometry.bregman import *
 from .geometry.entropies import *
 from .geometry.norms import *
 from .geometry.potentials import *
+from .geometry.products import *
 from .geometry.powers import *
 from .dynamics.run import *
 from .dynamics.setting import *
@@ -44,6 +46,7 @@ from .selection.programs import *
 from .selection.riccati import *
 from .selection.rule import *
 from .selection.rules import *
+from .selection.spectral import *
 from .theorems.base import *
 from .theorems.catalogue import *
 from .theorems.citation import *

@@ -1,11 +1,17 @@
 """What an optimizer can prefer: potentials (mirror maps), norms and their duals."""
 
-from . import bregman, norms, potentials
+from . import bregman, entropies, norms, potentials, powers, products
 from .bregman import *
+from .entropies import *
 from .norms import *
 from .potentials import *
+from .products import *
+from .powers import *
 
 __all__: list[str] = []
 __all__ += bregman.__all__
+__all__ += entropies.__all__
 __all__ += norms.__all__
 __all__ += potentials.__all__
+__all__ += products.__all__
+__all__ += powers.__all__

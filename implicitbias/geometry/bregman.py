@@ -89,7 +89,7 @@ def _project(
     for i, psi in enumerate(stages):
         if i > 0:
             z = stages[i - 1].carry(psi, z)
-        solve = _dual_newton if psi.smooth_dual else _primal_newton
+        solve = _primal_newton if psi.newton == "primal" else _dual_newton
         z, k = solve(psi, tilt[i], A, b, z, max_iterations)
         iterations += k
     w, nu = potential.inverse_gradient(z), A @ (z - z0)

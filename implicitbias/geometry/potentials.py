@@ -18,7 +18,7 @@ import numpy as np
 from ..checks import number, positive, real_array
 from ..records import record
 
-__all__ = ["Euclidean", "Hypentropy", "Mahalanobis", "PNorm", "Potential"]
+__all__ = ["Euclidean", "Mahalanobis", "PNorm", "Potential"]
 
 LN2 = float(np.log(2.0))
 
@@ -58,8 +58,18 @@ class Potential(ABC):
     separable: bool = True
     """Whether ψ is a sum over coordinates, so that Hessians are diagonals."""
 
-    smooth_dual: bool = True
-    """Whether ∇ψ* is smooth, so that Newton's method goes by the dual; otherwise by the primal."""
+    newton: str = "dual"
+    """How projections are found: by Newton's method on the "dual", where ∇ψ* is smooth and z holds w;
+    on the "primal", where ∇ψ is; or, for separable ψ, along the "curve" of all pairs (w, ∇ψ(w)).
+    """
+
+    def interior(self, d: int) -> np.ndarray:
+        """A point (d,) inside the domain of ψ."""
+        return np.ones(d)
+
+    def lift(self, A: np.ndarray, b: np.ndarray) -> tuple[Potential, np.ndarray, np.ndarray]:
+        """The potential and the constraints Aw = b with those that the domain itself imposes."""
+        return self, A, b
 
     def relaxations(self) -> list[Potential]:
         """Easier potentials on the way to this one, which comes last."""
@@ -153,9 +163,9 @@ class PNorm(Potential):
         return r * np.maximum(np.abs(z), 1e-60) ** (r - 1)
 
     @property
-    def smooth_dual(self) -> bool:  # type: ignore[override]
+    def newton(self) -> str:  # type: ignore[override]
         """For p > 2 the slope of |z|^{1/(p−1)} at zero is infinite."""
-        return self.p <= 2
+        return "dual" if self.p <= 2 else "primal"
 
     def relaxations(self) -> list[Potential]:
         """p − 1 doubled or halved from p = 2 on."""
@@ -171,64 +181,20 @@ class PNorm(Potential):
         return other.gradient(self.inverse_gradient(z))
 
 
-@record
-class Hypentropy(Potential):
-    """ψ(w) = Σ_j w_j arcsinh(w_j/c_j) − √(w_j² + c_j²) + c_j, with log c in place of c.
+def diagonal(entries: np.ndarray) -> np.ndarray:
+    """The matrices (..., d, d) with these diagonals (..., d), infinite ones included."""
+    out = np.zeros((*entries.shape, entries.shape[-1]))
+    out[..., range(entries.shape[-1]), range(entries.shape[-1])] = entries
+    return out
 
-    ∇ψ = arcsinh(w/c), ∇ψ* = c sinh z. It interpolates between ‖w‖₂² (c → ∞) and ‖w‖₁ (c → 0);
-    two-layer diagonal networks select it. ``log_c`` is a number or (d,); everything is computed in
-    the log domain, so c = 1e-300 is as good as c = 1 (and smaller c is allowed).
 
-    >>> psi = Hypentropy(log_c=-700.0)
-    >>> w = np.array([2.0, -0.5])
-    >>> np.allclose(psi.inverse_gradient(psi.gradient(w)), w, rtol=1e-12)
-    True
-    """
-
-    log_c: Any
-
-    def __post_init__(self) -> None:
-        log_c = real_array("log_c", self.log_c)
-        object.__setattr__(self, "log_c", float(log_c) if log_c.ndim == 0 else log_c)
-
-    def value(self, w: np.ndarray) -> np.ndarray:
-        c = np.exp(self.log_c)
-        root = np.hypot(w, c)
-        # c − √(w² + c²) = −w²/(√(w² + c²) + c), without cancellation
-        return np.sum(w * self.gradient(w) - w * w / np.where(root == 0, 1.0, root + c), axis=-1)
-
-    def gradient(self, w: np.ndarray) -> np.ndarray:
-        with np.errstate(divide="ignore"):
-            log_ratio = np.log(np.abs(w)) - self.log_c
-        # arcsinh(e^l) = l + ln 2 + O(e^{−2l})
-        z = np.where(log_ratio > 20.0, log_ratio + LN2, np.arcsinh(np.exp(np.minimum(log_ratio, 20.0))))
-        return np.sign(w) * z
-
-    def inverse_gradient(self, z: np.ndarray) -> np.ndarray:
-        sign = np.sign(np.real(z))
-        size = sign * z  # |z|, analytic on either side of zero, for complex steps
-        return sign * np.exp(self.log_c + size - LN2) * -np.expm1(-2 * size)
-
-    def hessian(self, w: np.ndarray) -> np.ndarray:
-        return 1.0 / np.hypot(w, np.exp(self.log_c))
-
-    def inverse_hessian(self, z: np.ndarray) -> np.ndarray:
-        size = np.abs(z)
-        return np.exp(self.log_c + size - LN2) * (1 + np.exp(-2 * size))
-
-    def relaxations(self) -> list[Potential]:
-        """Geometric continuation in log c."""
-        stages: list[Potential] = [self]
-        log_c = np.asarray(self.log_c)
-        while np.min(log_c) < -8.0:
-            log_c = log_c / 2.0
-            stages.append(Hypentropy(log_c))
-        return stages[::-1]
-
-    def carry(self, other: Potential, z: np.ndarray) -> np.ndarray:
-        """As c → 0 dual points grow like ln(1/c)."""
-        assert isinstance(other, Hypentropy)
-        return z * float(np.linalg.norm(other.log_c) / np.linalg.norm(self.log_c))
+def require(good: np.ndarray, wanted: str, got: np.ndarray) -> None:
+    """A point of the domain, or a ValueError that names the first entry outside."""
+    if not np.all(good):
+        where = tuple(int(i) for i in np.argwhere(~np.asarray(good))[0])
+        raise ValueError(
+            f"{wanted}, got {float(np.asarray(got)[where])!r}{f' at {list(where)}' if where else ''}"
+        )
 
 
 def spd(name: str, value: object) -> np.ndarray:
