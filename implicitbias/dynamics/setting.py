@@ -65,9 +65,9 @@ class Setting:
                 f"optimizer must be a Flow, or have init and update, or velocity; got {_name(self.optimizer)}"
             )
         requires = getattr(self.optimizer, "requires", None)
-        problem_found = requires(self.problem, self.model) if requires else None
-        if problem_found:
-            raise ValueError(problem_found)
+        for problem in getattr(self.problem, "problems", (self.problem,)):
+            if reason := requires(problem, self.model) if requires else None:
+                raise ValueError(reason)
         object.__setattr__(self, "init", self._checked_init())
         if not type(self.model).__module__.startswith("implicitbias."):
             self._check_users_model()

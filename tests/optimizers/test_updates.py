@@ -96,6 +96,107 @@ def coordinate(s, k):
     s.theta = s.theta - 0.3 / (k + 1) ** 0.5 * np.sign(g[j]) * np.eye(len(g))[j]
 
 
+def adagrad(s, k):
+    g = s.g(s.theta)
+    s.v = s.v + g**2
+    s.theta = s.theta - 0.5 * g / (np.sqrt(s.v) + 0.01)
+
+
+def rmsprop(s, k):
+    g = s.g(s.theta)
+    s.v = 0.8 * s.v + 0.2 * g**2
+    s.theta = s.theta - 0.2 / (k + 1) ** 0.75 * g / (np.sqrt(s.v) + 0.1)
+
+
+def adam_direction(s, k, g):
+    s.m = 0.5 * getattr(s, "m", 0.0) + 0.5 * g
+    s.v = 0.8 * s.v + 0.2 * g**2
+    return s.m / (1 - 0.5 ** (k + 1)) / (np.sqrt(s.v / (1 - 0.8 ** (k + 1)) + 0.04) + 0.1)
+
+
+def adam(s, k):
+    s.theta = s.theta - 0.2 / (k + 1) ** 0.75 * adam_direction(s, k, s.g(s.theta))
+
+
+def adamw(s, k):
+    direction = adam_direction(s, k, s.g(s.theta))
+    s.theta = s.theta - 0.2 / (k + 1) ** 0.75 * (direction + 0.3 * s.theta)
+
+
+def lion(s, k):
+    g = s.g(s.theta)
+    sign = np.sign(0.5 * s.v + 0.5 * g)
+    s.v = 0.8 * s.v + 0.2 * g
+    s.theta = s.theta - 0.2 / (k + 1) ** 0.75 * (sign + 0.3 * s.theta)
+
+
+def sam(s, k):
+    s.theta = s.theta - 0.3 * s.g(s.theta + 0.1 * s.g(s.theta))
+
+
+def sam_unit(s, k):
+    g = s.g(s.theta)
+    s.theta = s.theta - 0.3 * s.g(s.theta + 0.01 * g / np.sqrt(np.sum(g**2)))
+
+
+def each(s, theta, i):
+    X, y = s.problem.X, s.problem.y
+    return (X[i] @ theta - y[i]) * X[i]
+
+
+def sam_each(s, k):
+    n = s.problem.n
+    total = [each(s, s.theta + 0.02 * each(s, s.theta, i), i) for i in range(n)]
+    s.theta = s.theta - 0.2 * sum(total) / n
+
+
+def sam_each_unit(s, k):
+    total, n = 0.0, s.problem.n
+    for i in range(n):
+        g = each(s, s.theta, i)
+        total = total + each(s, s.theta + 0.01 * g / np.sqrt(np.sum(g**2)), i)
+    s.theta = s.theta - 0.2 * total / n
+
+
+def mirror_dual(s, k):
+    z = np.arcsinh(s.theta / 0.5)
+    before = np.arcsinh(s.before / 0.5)
+    s.before, s.theta = s.theta, 0.5 * np.sinh(z + 0.4 * (z - before) - 0.2 * s.g(s.theta))
+
+
+def mirror_primal(s, k):
+    ahead = s.theta + 0.4 * (s.theta - s.before)
+    s.before, s.theta = s.theta, 0.5 * np.sinh(np.arcsinh(ahead / 0.5) - 0.2 * s.g(s.theta))
+
+
+def natural(s, k):
+    X, n = s.problem.X, s.problem.n
+    s.theta = s.theta - 0.5 * np.linalg.pinv(X.T @ X / n) @ s.g(s.theta)
+
+
+def damped(s, k):
+    X, n = s.problem.X, s.problem.n
+    s.theta = s.theta - 0.5 * np.linalg.solve(X.T @ X / n + 0.1 * np.eye(X.shape[1]), s.g(s.theta))
+
+
+def averaged(s, k):
+    s.phi = getattr(s, "phi", [s.theta])
+    s.theta = np.mean(s.phi, axis=0)
+    s.phi.append(s.phi[-1] - 0.3 * s.g(s.phi[-1]))
+
+
+def geometric(s, k):
+    s.phi = getattr(s, "phi", [s.theta])
+    a = 0.9 ** np.arange(k + 1)
+    s.theta = a @ np.array(s.phi) / a.sum()
+    s.phi.append(s.phi[-1] - 0.3 * s.g(s.phi[-1]))
+
+
+def switched_off(s, k):
+    decay = 0.2 if 0.3 * k < 1.9 else 0.0
+    s.theta = s.theta - 0.3 * (s.g(s.theta) + decay * s.theta)
+
+
 def kaczmarz(s, k):
     return None
 
@@ -133,7 +234,29 @@ BATTERY = {
     "sgd 3": (ib.SGD(0.1, 3), sgd),
     "kaczmarz": (ib.RandomizedKaczmarz(), kaczmarz),
     "kaczmarz uniform": (ib.RandomizedKaczmarz("uniform"), kaczmarz),
+    "adagrad": (ib.AdaGrad(0.5, 0.01), adagrad),
+    "rmsprop": (ib.RMSProp(ib.Decay(0.2, 0.75), 0.8, 0.1), rmsprop),
+    "adam": (ib.Adam(ib.Decay(0.2, 0.75), 0.5, 0.8, 0.1, 0.04), adam),
+    "adamw": (ib.AdamW(ib.Decay(0.2, 0.75), 0.3, 0.5, 0.8, 0.1, 0.04), adamw),
+    "lion": (ib.Lion(ib.Decay(0.2, 0.75), 0.3, 0.5, 0.8), lion),
+    "sam": (ib.SAM(0.3, 0.1), sam),
+    "sam unit": (ib.SAM(0.3, 0.01, normalized=True), sam_unit),
+    "sam each": (ib.SAM(0.2, 0.02, per_sample=True), sam_each),
+    "sam each unit": (ib.SAM(0.2, 0.01, True, True), sam_each_unit),
+    "label noise": (ib.LabelNoiseSGD(0.1, 0.01), sgd),
+    "label noise full": (ib.LabelNoiseSGD(0.1, 0.01, batch=None), sgd),
+    "stochastic flow": (ib.StochasticGradientFlow(0.05), sgd),
+    "mirror dual momentum": (ib.MirrorDescent(C, 0.2, momentum=0.4), mirror_dual),
+    "mirror primal momentum": (ib.MirrorDescent(C, 0.2, momentum=0.4, primal=True), mirror_primal),
+    "mirror stochastic": (ib.MirrorDescent(C, 0.1, batch=2), sgd),
+    "natural": (ib.NaturalGradient(0.5), natural),
+    "natural damped": (ib.NaturalGradient(0.5, 0.1), damped),
+    "averaged": (ib.Averaged(ib.GradientDescent(0.3)), averaged),
+    "averaged geometric": (ib.Averaged(ib.GradientDescent(0.3), 0.1), geometric),
+    "switched off": (ib.GradientDescent(0.3, weight_decay=ib.Until(0.2, 1.9)), switched_off),
 }
+SHRUNK = ("adamw", "lion")
+"""Decoupled decay: their fixed points are not interpolants (the equation of their docstring is what is held)."""
 every = pytest.mark.parametrize("name", BATTERY)
 START = np.array([0.5, -0.25, 1.0, 0.3, -1.0, 0.1])
 
@@ -171,11 +294,17 @@ def test_progress(name, regression):
     setting = ib.Setting(regression, ib.Linear(), optimizer, START)
     run = ib.simulate(setting, ib.Stop(steps=800))
     start = regression.loss(START)
-    if optimizer.weight_decay:  # its objective has the ridge solution as its minimiser
-        n, (_, d) = regression.n, regression.X.shape
-        X, y = regression.X, regression.y
-        ridge = np.linalg.solve(X.T @ X / n + 0.2 * np.eye(d), X.T @ y / n)
+    n, (_, d) = regression.n, regression.X.shape
+    H, b = regression.X.T @ regression.X / n, regression.X.T @ regression.y / n
+    if name in SHRUNK:
+        assert np.all(np.abs(run.w) <= 1 / optimizer.decay)  # the box that decoupled decay keeps
+    elif name == "weight decay":  # its objective has the ridge solution as its minimiser
+        ridge = np.linalg.solve(H + 0.2 * np.eye(d), b)
         np.testing.assert_allclose(run.w, ridge, rtol=1e-10)  # (1 − 0.3·0.2)^800 < 1e-21
+    elif name == "averaged geometric":  # Σ p(1 − p)^k φ_k is ridge around the start, λ = p/((1 − p)η)
+        lam = 0.1 / (0.9 * 0.3)
+        ridge = np.linalg.solve(H + lam * np.eye(d), b + lam * START)
+        np.testing.assert_allclose(run.w, ridge, rtol=1e-12)
     else:
         assert run.loss <= start / 100
     assert run.status in ("converged", "floor")
@@ -312,6 +441,28 @@ BAD = {
         lambda: ib.PreconditionedGradientDescent([[1.0, 1.0], [0.0, 1.0]], 0.1),
         "P is not symmetric",
     ),
+    "eps < 0": (lambda: ib.AdaGrad(0.1, -1.0), "eps must be finite and ≥ 0"),
+    "beta 1": (lambda: ib.RMSProp(0.1, 1.0), "beta must satisfy 0 ≤ beta < 1"),
+    "beta2 1": (lambda: ib.Adam(0.1, 0.9, 1.0), "beta2 must satisfy"),
+    "decoupled decay < 0": (lambda: ib.AdamW(0.1, -0.1), "decay must be finite and ≥ 0"),
+    "lion decay": (lambda: ib.Lion(0.1, np.nan), "decay must be finite and ≥ 0"),
+    "rho 0": (lambda: ib.SAM(0.1, 0.0), "rho must be finite and > 0"),
+    "sigma 0": (lambda: ib.LabelNoiseSGD(0.1, 0.0), "sigma must be finite and > 0"),
+    "label noise batch": (lambda: ib.LabelNoiseSGD(0.1, 0.1, 0), "batch must be an integer ≥ 1"),
+    "gamma a callable": (lambda: ib.StochasticGradientFlow(lambda k: 0.1), "one number"),
+    "dt 0": (lambda: ib.StochasticGradientFlow(0.1, 0.0), "dt must be finite and > 0"),
+    "lam 0": (lambda: ib.MomentumFlow(0.0), "lam must be finite and > 0"),
+    "no potential in a flow": (lambda: ib.MirrorFlow("l1"), "MirrorFlow needs a Potential"),
+    "damping < 0": (lambda: ib.NaturalGradient(0.1, -1.0), "damping must be finite and ≥ 0"),
+    "averaged flow": (lambda: ib.Averaged(ib.GradientFlow()), "Averaged needs a Step"),
+    "averaged batch": (lambda: ib.Averaged(ib.GradientDescent([0.1, 0.2])), "one step size"),
+    "averaged decay": (lambda: ib.Averaged(ib.GradientDescent(0.1), 1.0), "decay must satisfy 0 < p < 1"),
+    "average decayed": (
+        lambda: ib.Averaged(ib.GradientDescent(0.1), weight_decay=0.1),
+        "belongs to the optimizer",
+    ),
+    "until value": (lambda: ib.Until(0.0, 1.0), "value must be finite and > 0"),
+    "until time": (lambda: ib.Until(0.1, np.inf), "time must be finite and > 0"),
     "sampling": (lambda: ib.RandomizedKaczmarz("rows"), '"norm" or "uniform", got \'rows\''),
     "decay in Kaczmarz": (lambda: ib.RandomizedKaczmarz(weight_decay=0.1), "no weight_decay"),
 }
