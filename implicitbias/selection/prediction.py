@@ -165,9 +165,13 @@ def closed_form(setting: Any) -> Callable[..., np.ndarray]:
     ------
     NoPrediction
         when no rule gives a curve for the setting.
+    ValueError
+        for a batch.
     """
     from .rules import RULES
 
+    if setting.batch is not None:
+        raise ValueError("closed_form takes one setting, not a batch: ask it of each of setting.unstack()")
     missed: dict[str, str] = {}
     for rule in RULES:
         if not rule.exact_curve:

@@ -219,7 +219,7 @@ def test_a_run_without_the_accumulators_is_not_enough(observe):
 
 
 def test_a_run_that_did_not_converge_is_refused():
-    s = Setting(regression(), Linear(), GradientDescent(STEP), W0)
+    s = Setting(regression(), Linear(), SteepestDescent(2, STEP), W0)
     run = simulate(s, Stop(loss=1e-26, steps=3))
     assert run.status == "budget"
     with pytest.raises(NoPrediction, match="the run converges"):
@@ -312,7 +312,7 @@ R, C, FLOW, LINEAR, START = regression(), classification(), GradientFlow(), Line
 REFUSED = {
     "steepest descent in another norm": (Setting(R, LINEAR, SteepestDescent(3, STEP)), "dual point"),
     "sign descent on a regression": (Setting(R, LINEAR, SignDescent(STEP)), "dual point"),
-    "weight decay": (Setting(R, LINEAR, GradientDescent(STEP, weight_decay=0.1)), "dual point"),
+    "weight decay": (Setting(R, LINEAR, SteepestDescent(2, STEP, weight_decay=0.1)), "dual point"),
     "decay on the diagonal": (Setting(R, Diagonal(2), GradientFlow(weight_decay=0.1), START), "no weight decay"),
     "a varying preconditioner": (
         Setting(R, LINEAR, PreconditionedGradientDescent(lambda w: 1 + w**2, STEP)), "dual point",
@@ -380,7 +380,7 @@ def test_models_without_a_mirror_form_say_so():
 @pytest.mark.parametrize(
     "setting",
     [
-        Setting(regression(), Linear(), GradientFlow()),
+        Setting(regression(), Linear(), SteepestDescent(3, STEP)),
         Setting(classification(), Linear(), SignDescent(Decay(0.1, 0.5))),
     ],
 )
