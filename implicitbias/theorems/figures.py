@@ -14,6 +14,7 @@ __all__ = [
     "balancedness",
     "coordinates",
     "divergence",
+    "entries",
     "kaczmarz",
     "margin_flow",
     "margin_gap",
@@ -44,6 +45,14 @@ def along(claim: Sample, control: Sample, ax: Any) -> Any:
         detail["x"], seen, detail["theory"], ax, control=other if other.shape == seen.shape else None,
         xlabel=xlabel, ylabel=ylabel, log=log,
     )  # fmt: skip
+
+
+def entries(claim: Sample, control: Sample, ax: Any) -> Any:
+    """detail["seen"], entry by entry, in detail["theory"], with the control's; detail["ylabel"] names them."""
+    detail = claim.evidence.detail
+    return plotting.coordinates(
+        detail["seen"], detail["theory"], ax, control=control.evidence.detail["seen"], ylabel=detail["ylabel"]
+    )
 
 
 def norms(claim: Sample, control: Sample, ax: Any) -> Any:

@@ -14,8 +14,8 @@ from ...selection.rules.diagonal import hypentropy_flow_rule
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import Rng, gaussian_regression
+from .entropy import HALF_RATE
 
-HALF_RATE = GradientFlow(rates=(1.0, 0.5))
 TIMES = 0.05 * 2.0 ** np.arange(7)
 IN_TIME: dict[str, object] = {"stop": Stop(time=float(TIMES[-1])), "save": Save(at=TIMES, fields=("w",))}
 
