@@ -6,7 +6,7 @@ A *setting* is a problem, a model, an optimizer and a start. ``simulate`` turns 
 
 __version__ = "0.1.0"
 
-from . import dynamics, geometry, models, optimizers, problems, selection, theorems
+from . import atlases, dynamics, geometry, models, optimizers, problems, selection, theorems
 from .problems.base import *
 from .problems.classification import *
 from .problems.loading import *
@@ -52,6 +52,7 @@ from .theorems.catalogue import *
 from .theorems.citation import *
 from .theorems.pages import *
 from .theorems.verification import *
+from .atlases import *
 
 __all__: list[str] = ["__version__"]
 __all__ += problems.__all__
@@ -61,3 +62,4 @@ __all__ += geometry.__all__
 __all__ += dynamics.__all__
 __all__ += selection.__all__
 __all__ += theorems.__all__
+__all__ += atlases.__all__
