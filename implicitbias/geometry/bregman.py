@@ -1,10 +1,12 @@
-"""Bregman projection onto {w : Xw = y}: one dual Newton in n dimensions for every potential.
+"""Bregman projection onto {w : Xw = y}, for every potential.
 
     min_w ψ(w) − ⟨z₀, w⟩   subject to Xw = y
 
 has the optimality conditions w = ∇ψ*(z₀ + Xᵀν), Xw = y. The multiplier ν ∈ Rⁿ maximises the
-concave dual ⟨ν, y⟩ − ψ*(z₀ + Xᵀν), whose Hessian −X ∇²ψ* Xᵀ Newton's method uses. Rank-deficient
-or inconsistent data are legal: Xw = y is then read as "w is a least-squares solution".
+concave dual ⟨ν, y⟩ − ψ*(z₀ + Xᵀν), whose Hessian −X ∇²ψ* Xᵀ Newton's method uses: one Newton in n
+dimensions, on the dual itself or, where z does not hold w to its digits, on both conditions at once
+(:mod:`.curve`). Rank-deficient or inconsistent data are legal: Xw = y is then read as "w is a
+least-squares solution".
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..threads import one_blas_thread
+from .curve import Pair, curve_newton, residuals
 from .potentials import Potential
 
 __all__ = ["DualSolution", "bregman_projection"]
@@ -71,6 +74,20 @@ def bregman_projection(
         return _project(potential, z0, X, y, multiplier, max_iterations)
 
 
+def constraints(
+    potential: Potential, X: np.ndarray, y: np.ndarray
+) -> tuple[Potential, np.ndarray, np.ndarray, np.ndarray]:
+    """(ψ, A, b, R): the program without the constraints that the domain of a potential imposes, these
+    being among Aw = b; and R, which turns multipliers of Aw = b into those of Xw = y.
+    """
+    A, b, R = row_space(X, y)
+    psi, full, target = potential.lift(A, b)
+    if full is A:
+        return psi, A, b, R
+    A_full, b_full, back = row_space(full, target)
+    return psi, A_full, b_full, R @ back[: len(A)]
+
+
 def _project(
     potential: Potential,
     z0: np.ndarray,
@@ -79,25 +96,49 @@ def _project(
     multiplier: np.ndarray | None,
     max_iterations: int,
 ) -> DualSolution:
-    A, b, R = row_space(X, y)
-    stages = [potential] if multiplier is not None else potential.relaxations()
+    psi, A, b, R = constraints(potential, X, y)
+    z = None if multiplier is None else z0 + X.T @ multiplier
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+        solve = _by_curve if psi.newton == "curve" else _by_stages
+        w, z, iterations = solve(psi, z0, A, b, z, max_iterations)
+        return DualSolution(w, z, R @ (A @ (z - z0)), max(residuals(z0, A, b, w, z)), iterations)
+
+
+def _by_stages(
+    potential: Potential, z0: np.ndarray, A: np.ndarray, b: np.ndarray, z: np.ndarray | None, limit: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Newton on the dual or the primal, along the relaxations of the potential; (w, z, iterations)."""
+    stages = [potential] if z is not None else potential.relaxations()
     tilt = [potential.carry(psi, z0) if psi is not potential else z0 for psi in stages]
-    z = z0 + X.T @ multiplier if multiplier is not None else stages[0].gradient(A.T @ b)
+    if z is None:
+        z = stages[0].gradient(A.T @ b)
     if not np.all(np.isfinite(z)):  # a potential of restricted domain: z₀ always lies in the dual one
         z = tilt[0]
     iterations = 0
     for i, psi in enumerate(stages):
         if i > 0:
             z = stages[i - 1].carry(psi, z)
-        solve = _primal_newton if psi.newton == "primal" else _dual_newton
-        z, k = solve(psi, tilt[i], A, b, z, max_iterations)
+        newton = _primal_newton if psi.newton == "primal" else _dual_newton
+        z, k = newton(psi, tilt[i], A, b, z, limit)
         iterations += k
-    w, nu = potential.inverse_gradient(z), A @ (z - z0)
-    size = float(np.linalg.norm(b) + np.linalg.norm(w))
-    off = z - z0 - A.T @ nu
-    feasibility = float(np.linalg.norm(A @ w - b)) / size if size else 0.0
-    stationarity = float(np.linalg.norm(off)) / (float(np.linalg.norm(z)) + float(np.linalg.norm(z0)) or 1.0)
-    return DualSolution(w, z, R @ nu, max(feasibility, stationarity), iterations)
+    return potential.inverse_gradient(z), z, iterations
+
+
+def _by_curve(
+    potential: Potential, z0: np.ndarray, A: np.ndarray, b: np.ndarray, z: np.ndarray | None, limit: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Newton along the curve (w, z), through easier potentials and tilts; each hands its w on."""
+    start = potential.interior(A.T @ b)
+    stages = [(potential, z0)] if z is not None else potential.approach(z0, start)
+    at = Pair(start, stages[0][0].gradient(start)) if z is None else Pair(potential.inverse_gradient(z), z)
+    iterations = 0
+    for i, (psi, tilt) in enumerate(stages):
+        last = i == len(stages) - 1
+        if psi is not stages[i - 1][0]:
+            at = Pair(at.w, psi.gradient(at.w))
+        at, k = curve_newton(psi, tilt, A, b, at, limit, 4 * EPS if last else 1e-6)
+        iterations += k
+    return at.w, at.z, iterations
 
 
 def _primal_newton(
@@ -109,7 +150,8 @@ def _primal_newton(
     w = A.T @ b + B @ (B.T @ psi.inverse_gradient(z))
     value, g = float(psi.value(w) - z0 @ w), B.T @ (psi.gradient(w) - z0)
     for k in range(limit if B.shape[1] else 0):
-        delta = B @ _solve((B.T * psi.hessian(w)) @ B, -g)
+        h = psi.hessian(w)
+        delta = B @ _solve((B.T * h if psi.separable else B.T @ h) @ B, -g)
         t = 1.0
         while t > 1e-12:
             trial = w + t * delta

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import real_array, whole
 from ..records import record
-from .potentials import LN2, Potential, diagonal, require
+from .potentials import LN2, Potential, diagonal, halved, require
 
 __all__ = ["Entropy", "Hypentropy"]
 
@@ -192,14 +192,18 @@ class Entropy(Potential):
         w = self.inverse_gradient(z)
         return w[..., None] * (np.eye(w.shape[-1]) - w[..., None, :]) if self.simplex else w
 
-    def interior(self, d: int) -> np.ndarray:
-        return np.full(d, 1.0 / d if self.simplex else 1.0)
+    def interior(self, w: np.ndarray) -> np.ndarray:
+        return np.full(w.shape, 1.0 / w.shape[-1] if self.simplex else np.max(np.abs(w)) or 1.0)
 
     def lift(self, A: np.ndarray, b: np.ndarray) -> tuple[Potential, np.ndarray, np.ndarray]:
         """On the simplex: the entropy of w > 0 under 1ᵀw = 1 as well."""
         if not self.simplex:
             return self, A, b
         return Entropy(), np.vstack([A, np.ones(A.shape[1])]), np.append(b, 1.0)
+
+    def approach(self, z0: np.ndarray, w: np.ndarray) -> list[tuple[Potential, np.ndarray]]:
+        """Starts of the size of w, then of the square root, …, of what is asked: tilts halved towards ln w."""
+        return [(self, tilt) for tilt in halved(z0, np.log(w))]
 
     def _on_simplex(self, w: np.ndarray) -> None:
         if self.simplex:

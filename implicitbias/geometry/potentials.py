@@ -60,12 +60,12 @@ class Potential(ABC):
 
     newton: str = "dual"
     """How projections are found: by Newton's method on the "dual", where ∇ψ* is smooth and z holds w;
-    on the "primal", where ∇ψ is; or, for separable ψ, along the "curve" of all pairs (w, ∇ψ(w)).
+    on the "primal", where ∇ψ is; or, for separable ψ, along the "curve" of the pairs (w, ∇ψ(w)).
     """
 
-    def interior(self, d: int) -> np.ndarray:
-        """A point (d,) inside the domain of ψ."""
-        return np.ones(d)
+    def interior(self, w: np.ndarray) -> np.ndarray:
+        """A point inside the domain of ψ, of the size of ``w`` (d,)."""
+        return w
 
     def lift(self, A: np.ndarray, b: np.ndarray) -> tuple[Potential, np.ndarray, np.ndarray]:
         """The potential and the constraints Aw = b with those that the domain itself imposes."""
@@ -74,6 +74,10 @@ class Potential(ABC):
     def relaxations(self) -> list[Potential]:
         """Easier potentials on the way to this one, which comes last."""
         return [self]
+
+    def approach(self, z0: np.ndarray, w: np.ndarray) -> list[tuple[Potential, np.ndarray]]:
+        """Easier programs (ψ, z₀) on the way to that of the tilt z₀, which comes last, from the size of ``w``."""
+        return [(psi, z0 if psi is self else self.carry(psi, z0)) for psi in self.relaxations()]
 
     def carry(self, other: Potential, z: np.ndarray) -> np.ndarray:
         """A guess of the dual point under ``other`` where that under this relaxation is z."""
@@ -186,6 +190,13 @@ def diagonal(entries: np.ndarray) -> np.ndarray:
     out = np.zeros((*entries.shape, entries.shape[-1]))
     out[..., range(entries.shape[-1]), range(entries.shape[-1])] = entries
     return out
+
+
+def halved(far: np.ndarray, near: np.ndarray, reach: float = 8.0) -> list[np.ndarray]:
+    """Points on the segment from ``near`` to ``far``, which comes last, each at half the distance of the next."""
+    distance = float(np.max(np.abs(far - near)))
+    count = int(np.ceil(np.log2(max(distance / reach, 1.0))))
+    return [near + (far - near) / 2**i for i in range(count, 0, -1)] + [far]
 
 
 def require(good: np.ndarray, wanted: str, got: np.ndarray) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import number, real_array
 from ..records import record
-from .potentials import Potential, diagonal, require
+from .potentials import Potential, diagonal, halved, require
 
 __all__ = ["Power", "SquaredPNorm"]
 
@@ -91,8 +91,15 @@ class Power(Potential):
     def inverse_hessian(self, z: np.ndarray) -> np.ndarray:
         return self.a**2 * np.abs(self.inverse_gradient(z)) ** (2 - 2 / self.a)
 
-    def interior(self, d: int) -> np.ndarray:
-        return np.broadcast_to(self._sign, d if self.signs is None else self.signs.shape).astype(float)
+    def interior(self, w: np.ndarray) -> np.ndarray:
+        return np.zeros_like(w) + self._sign * (np.max(np.abs(w)) or 1.0)
+
+    def approach(self, z0: np.ndarray, w: np.ndarray) -> list[tuple[Potential, np.ndarray]]:
+        """Starts of the size of w, then of the square root, …, of what is asked: ln|w| halved towards it."""
+        if self.a == 2:
+            return [(self, z) for z in halved(z0, self.gradient(w), reach=2.0)]
+        logs = halved(np.log(np.abs(z0)), np.log(np.abs(self.gradient(w))), reach=8.0 * (1 - 2 / self.a))
+        return [(self, -self._sign * np.exp(log)) for log in logs[:-1]] + [(self, z0)]
 
 
 @record

@@ -143,7 +143,7 @@ def _misfit(potential: Potential, problem: Any, model: Any) -> str | None:
     """Why a potential does not fit θ; None when it does."""
     size = layout_of(model, problem).size
     try:
-        shape = np.shape(potential.gradient(np.ones(size)))
+        shape = np.shape(potential.gradient(potential.interior(np.ones(size))))
     except ValueError:
         shape = None
     if shape == (size,):

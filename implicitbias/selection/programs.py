@@ -14,7 +14,7 @@ import numpy as np
 
 from ..checks import real_array
 from ..geometry import Potential, bregman_projection
-from ..geometry.bregman import row_space
+from ..geometry.bregman import constraints
 from ..records import record
 
 __all__ = ["BregmanProjection", "Certificate", "Infeasible", "Program", "certify"]
@@ -121,23 +121,39 @@ class BregmanProjection(Program):
         return found.w
 
     def certify(self, w: np.ndarray) -> Certificate:
-        """Dual bound ⟨ν, b⟩ − ψ*(z₀ + Aᵀν) at ν = A(∇ψ(w) − z₀), A an orthonormal basis of range(Xᵀ)."""
-        A, b, R = row_space(self.X, self.y)
-        z = self.potential.gradient(w) - self.z0
+        """Dual bound ⟨ν, b⟩ − ψ*(z₀ + Aᵀν) at ν = A(∇ψ(w) − z₀), A an orthonormal basis of range(Xᵀ).
+
+        Where ψ lives on w > 0 or on an orthant, a w outside has no dual point: only its feasibility is finite.
+        """
+        psi, A, b, R = constraints(self.potential, self.X, self.y)
+        feasibility = float(np.linalg.norm(A @ w - b)) / (float(np.linalg.norm(b) + np.linalg.norm(w)) or 1.0)
+        try:
+            z, value = psi.gradient(w) - self.z0, float(psi.value(w) - self.z0 @ w)
+        except ValueError:
+            return Certificate(feasibility, np.inf, np.inf, np.full(len(self.y), np.nan))
         nu = A @ z
-        inside = self.z0 + A.T @ nu
-        w_dual = self.potential.inverse_gradient(inside)
-        conjugate = float(inside @ w_dual - self.potential.value(w_dual))
-        bound = float(nu @ b) - conjugate
-        value = self.objective(w)
-        size = float(np.linalg.norm(b) + np.linalg.norm(w)) or 1.0
+        stationarity = float(np.linalg.norm(z - A.T @ nu)) / (float(np.linalg.norm(z)) or 1.0)
+        for short in (
+            0.0,
+            4 * EPS,
+            1e-12,
+            1e-8,
+            1e-4,
+            1e-2,
+            1.0,
+        ):  # next to the wall of a box rounding is outside
+            bound = float((1 - short) * nu @ b) - _conjugate(psi, self.z0 + (1 - short) * (A.T @ nu))
+            if np.isfinite(bound):
+                break
         terms = abs(value) + abs(bound) + abs(float(nu @ b)) or 1.0
-        return Certificate(
-            feasibility=float(np.linalg.norm(A @ w - b)) / size,
-            stationarity=float(np.linalg.norm(z - A.T @ nu)) / (float(np.linalg.norm(z)) or 1.0),
-            gap=(value - bound) / terms,
-            dual=R @ nu,
-        )
+        return Certificate(feasibility, stationarity, (value - bound) / terms, R @ nu)
+
+
+def _conjugate(psi: Potential, z: np.ndarray) -> float:
+    """ψ*(z), infinite or NaN where ∇ψ* is."""
+    with np.errstate(all="ignore"):
+        w = psi.inverse_gradient(z)
+        return float(z @ w - psi.value(w)) if np.all(np.isfinite(w)) else np.inf
 
 
 def certify(w: np.ndarray, program: Program) -> Certificate:

@@ -1,0 +1,130 @@
+"""Newton's method along the curve of all pairs (w, ∇ψ(w)) of a separable potential.
+
+The projection is the pair that meets two affine conditions, Aw = b and ∇ψ(w) − z₀ ∈ range(Aᵀ), of
+complementary dimensions. Newton's method replaces the curve by its tangents dw = D dz, D = ∇²ψ*, and
+solves for both at once. Neither coordinate is eliminated, so a w that z no longer resolves (next to the
+wall of a box, or beyond a large z₀) is as well determined as any other.
+
+Digits survive in the basic form of the constraints: a basis S of r columns of A, those that D weighs
+most, makes them w_S + Mᵀw_N = A_S⁻¹b and (z − z₀)_N = M(z − z₀)_S. The unknowns are then the dz_S
+themselves, and the matrix of their equations, D_S + MᵀD_N M, is well conditioned once its diagonal is
+scaled to one, however D is graded.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .potentials import Potential
+
+__all__ = ["Pair", "curve_newton"]
+
+EPS = float(np.finfo(float).eps)
+
+
+class _Basic(NamedTuple):
+    """T = A_S⁻¹A, with unit columns at S, and t = A_S⁻¹b."""
+
+    S: np.ndarray
+    T: np.ndarray
+    t: np.ndarray
+
+
+class Pair(NamedTuple):
+    """A point w with its dual point z = ∇ψ(w), each as exact as a float can hold it."""
+
+    w: np.ndarray
+    z: np.ndarray
+
+
+def curve_newton(
+    psi: Potential, z0: np.ndarray, A: np.ndarray, b: np.ndarray, start: Pair, limit: int, good: float
+) -> tuple[Pair, int]:
+    """The best pair met from ``start`` on, by the larger of both relative residuals; stops below ``good``."""
+    at = best = start
+    least, idle = np.inf, 0
+    basic: _Basic | None = None
+    for k in range(limit):
+        worst = max(residuals(z0, A, b, *at))
+        idle = 0 if worst < 0.5 * least else idle + 1
+        if worst < least:
+            best, least = at, worst
+        # rounding stops the decrease, or nothing has come of many steps
+        if not np.isfinite(worst) or least <= good or (idle > 1 and least < 1e-10) or idle > 40:
+            return best, k
+        D = 1.0 / psi.hessian(at.w)
+        S = heaviest_basis(A, np.sqrt(D))
+        if basic is None or not np.array_equal(S, basic.S):
+            basic = _basic_form(A, b, S)
+        try:
+            dz = _tangent_step(basic, D, at.z - z0, at.w)
+        except np.linalg.LinAlgError:
+            return best, k
+        at = _nearest_on_curve(psi, at, D * dz, dz)
+    return best, limit
+
+
+def residuals(
+    z0: np.ndarray, A: np.ndarray, b: np.ndarray, w: np.ndarray, z: np.ndarray
+) -> tuple[float, float]:
+    """‖Aw − b‖ relative to ‖b‖ + ‖w‖, and the part of z − z₀ outside range(Aᵀ) relative to ‖z‖ + ‖z₀‖."""
+    size = float(np.linalg.norm(b) + np.linalg.norm(w)) or 1.0
+    off = z - z0 - A.T @ (A @ (z - z0))
+    dual_size = float(np.linalg.norm(z) + np.linalg.norm(z0)) or 1.0
+    return float(np.linalg.norm(A @ w - b)) / size, float(np.linalg.norm(off)) / dual_size
+
+
+def heaviest_basis(A: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Indices (r,) of linearly independent columns of A (r, d), greedily by weight times new length."""
+    G = A.copy()
+    S: list[int] = []
+    for _ in range(len(A)):
+        length = weight * np.linalg.norm(G, axis=0)
+        length[S] = -1.0
+        j = int(np.argmax(length))
+        S.append(j)
+        u = G[:, j] / np.linalg.norm(G[:, j])
+        G = G - np.outer(u, u @ G)
+    return np.array(S, dtype=int)
+
+
+def _basic_form(A: np.ndarray, b: np.ndarray, S: np.ndarray) -> _Basic:
+    solved = np.linalg.solve(A[:, S], np.column_stack([A, b]))
+    T = solved[:, :-1]
+    T[:, S] = np.eye(len(A))
+    return _Basic(S, T, solved[:, -1])
+
+
+def _tangent_step(basic: _Basic, D: np.ndarray, e: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """dz with e + dz ∈ range(Tᵀ) and T(w + D dz) = t, e = z − z₀."""
+    S, T, t = basic
+    q = e - T.T @ e[S]
+    q[S] = 0.0
+    r = t - T @ w
+    # where the solution does not feel a dual direction, r would be met by a huge dz: what r costs is bounded by
+    # moves of order one, and its rounding by small ones
+    damping = np.abs(r) + 100 * EPS * (np.abs(t) + np.abs(T) @ np.abs(w))
+    H = (T * D) @ T.T + np.diag(damping)
+    s = 1.0 / np.sqrt(np.diag(H))
+    x = s * np.linalg.solve(s[:, None] * H * s, s * (r + T @ (D * q)))
+    return T.T @ x - q
+
+
+def _nearest_on_curve(psi: Potential, at: Pair, dw: np.ndarray, dz: np.ndarray) -> Pair:
+    """From the end (w + dw, z + dz) of a tangent back to the curve, at that w or at that z.
+
+    Of the two the nearer is taken, which is also the one on the tangent's side of the curve. Small
+    steps go by w, whose digits are good, unless w has underflowed.
+    """
+    w, z = at
+    by_z = psi.inverse_gradient(z + dz)
+    by_w = w + dw
+    # z has run into a wall that it leaves on the other side: no farther there than it was here
+    crossed = (by_w * w < 0) & ~np.isfinite(by_z)
+    by_w = np.where(crossed, np.clip(by_w, -np.abs(w), np.abs(w)), by_w)
+    nearer = np.isfinite(by_z) & (np.abs(by_z - w) < np.abs(dw)) & (np.abs(dw) > 0.5 * np.abs(w))
+    nearer |= (dw == 0) & (dz != 0)
+    inner = np.where(nearer, psi.interior(w), by_w)
+    return Pair(np.where(nearer, by_z, by_w), np.where(nearer, z + dz, psi.gradient(inner)))
