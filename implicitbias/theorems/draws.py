@@ -9,7 +9,7 @@ import numpy as np
 from ..problems import Regression
 from ..selection import Hypothesis
 
-__all__ = ["WELL_CONDITIONED", "Rng", "gaussian_regression", "smoothness"]
+__all__ = ["WELL_CONDITIONED", "Rng", "gaussian_regression", "inputs_with_spectrum", "smoothness"]
 
 Rng = np.random.Generator
 
@@ -17,6 +17,13 @@ Rng = np.random.Generator
 def gaussian_regression(rng: Rng, n: int, d: int) -> Regression:
     """Independent normal inputs and targets."""
     return Regression(rng.standard_normal((n, d)), rng.standard_normal(n))
+
+
+def inputs_with_spectrum(rng: Rng, n: int, d: int, s: Any) -> np.ndarray:
+    """X (n, d) in random eigenbases with the non-zero eigenvalues ``s`` of XᵀX/n, at most min(n, d) of them."""
+    U, _ = np.linalg.qr(rng.standard_normal((n, len(s))))
+    V, _ = np.linalg.qr(rng.standard_normal((d, len(s))))
+    return np.asarray((U * np.sqrt(n * np.asarray(s))) @ V.T)
 
 
 def smoothness(problem: Any) -> float:
