@@ -1,4 +1,4 @@
-"""The command line: list, show, verify, cite, doctor."""
+"""The command line: list, show, verify, atlas, cite, doctor."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader has left: nothing to say, and nowhere to say it
         return 0
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError, ImportError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         print(f"implicitbias: {text}", file=sys.stderr)
         return 2
@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from . import __version__
+    from .atlases.command import add_command as add_atlas
 
     parser = argparse.ArgumentParser(
         prog="implicitbias",
@@ -67,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         "--html", type=Path, metavar="FILE", help="write one self-contained page with figures"
     )
     command.set_defaults(command=_verify)
+
+    add_atlas(commands)
 
     command = commands.add_parser("cite", help="the BibTeX behind a theorem")
     command.add_argument("id", metavar="ID")

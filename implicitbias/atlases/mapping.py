@@ -23,6 +23,9 @@ from .rows import MEASURES, AtlasRow, Budget, Task, measured_row
 
 __all__ = ["Atlas", "atlas"]
 
+SAME = 1e-6
+"""Solutions of a smaller relative distance are told as one: far above what the goals leave, far below what differs."""
+
 Recipe = Setting | Callable[[Regression], Setting]
 
 
@@ -83,6 +86,23 @@ class Atlas:
         apart = np.array([np.linalg.norm(W - w, axis=1) for w in W]).reshape(larger.shape)
         return apart / np.where(larger == 0, 1.0, larger)
 
+    @cached_property
+    def groups(self) -> list[list[int]]:
+        """Row numbers (from 0) of the converged rows, those of one solution together."""
+        groups: list[list[int]] = []
+        for i, row in enumerate(self.rows):
+            if row.converged and row.w is not None:
+                near = next((g for g in groups if self.distances[i, g[0]] <= SAME), None)
+                groups.append([i]) if near is None else near.append(i)
+        return groups
+
+    @cached_property
+    def letters(self) -> list[str]:
+        """The letter of the group of each row; empty for a row that did not converge."""
+        from .page import letters
+
+        return letters(self.groups, len(self.rows))
+
     def to_dict(self) -> dict[str, Any]:
         """The atlas as the JSON file has it: infinite numbers and NaN are words."""
         from .. import __version__
@@ -103,6 +123,7 @@ class Atlas:
                 "least": self.least,
                 "baseline": self.baseline,
                 "rows": [_row_dict(row) for row in self.rows],
+                "groups": self.groups,
                 "distances": self.distances,
             }
         )

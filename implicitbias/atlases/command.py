@@ -1,0 +1,147 @@
+"""The command ``implicitbias atlas``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_command"]
+
+MOST_JOBS = 8
+
+DESCRIPTION = """\
+Fit some rows of a table with every model and optimizer that makes sense there, and say which solution each selects.
+Each setting is one row:
+
+  status       how its run ended: converged, budget (steps or seconds were over), floor, stalled, diverged, failed,
+               or error, when something raised; one row's error does not end the others
+  letter       rows with one letter ended at one solution
+  loss         where the run ended: 1/(2n) |Xw - y|^2 on standardised columns and targets
+  norms        of the solution w; support counts its coordinates above a thousandth of the largest
+  held-out     mean squared error on rows that were not fitted, in units of the fitted targets' variance
+  distance     from the solution to what theory predicts, relative to that
+  certificate  the worst of feasibility, stationarity and duality gap of the solution for the predicted program
+  selects      what theory says the setting minimises, subject to Xw = y; a dash where no rule answers
+"""
+
+EPILOG = """\
+Columns are standardised on the fitted rows, multiplied into monomials (--features), and standardised again. Columns
+that are constant on the fitted rows are left out, and the output names them. A cell that is missing or no number is an
+error that names its row and column.
+
+  implicitbias atlas --data diabetes --features poly2 --samples 40
+  implicitbias atlas --data my.csv --target price --drop id --folds 5 --html atlas.html
+"""
+
+
+def add_command(commands: Any) -> None:
+    """Add ``atlas`` to the parser's commands."""
+    command = commands.add_parser(
+        "atlas", help="which solution each optimizer selects on your own table",
+        description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = command.add_argument
+    add(
+        "--data", required=True, metavar="TABLE",
+        help="a .csv, .tsv, .txt or .npz file (X, y), or breast_cancer, diabetes, digits, iris, wine of scikit-learn",
+    )  # fmt: skip
+    add("--target", metavar="COLUMN", help="the column to fit (default: the last one)")
+    add("--drop", action="append", default=[], metavar="COLUMN", help="leave this column out (repeatable)")
+    add(
+        "--features", choices=("none", "poly2", "poly3"), default="none",
+        help="the columns themselves, or all their monomials up to degree 2 or 3 (default none)",
+    )  # fmt: skip
+    add("--samples", type=int, metavar="N", help="rows to fit (default: half as many as there are features)")
+    add("--test", type=int, metavar="N", help="rows to hold out (default: all others)")
+    add("--folds", type=int, metavar="K", help="run each setting on K folds of the fitted rows as well")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="S",
+        help="of the drawn rows and the random methods (default 0)",
+    )
+    add(
+        "--only", action="append", default=[], metavar="NAME",
+        help="only settings with this word in their name (repeatable)",
+    )  # fmt: skip
+    add("--budget", type=float, default=30.0, metavar="SECONDS", help="limit on each run (default 30)")
+    add(
+        "--steps", type=int, metavar="N",
+        help="limit on the steps of each run (default: a million where the loop is compiled, 200000 elsewhere)",
+    )  # fmt: skip
+    add("--jobs", type=int, metavar="N", help=f"processes (default: one per core, at most {MOST_JOBS})")
+    add("--json", type=Path, metavar="FILE", help="write every number as JSON (- for standard output)")
+    add("--html", type=Path, metavar="FILE", help="write one self-contained page with figures")
+    add("--figure", type=Path, metavar="FILE", help="draw the map of distances (.png, .pdf, .svg)")
+    command.set_defaults(command=_atlas)
+
+
+def _atlas(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from ..problems import load_table
+    from .page import facts, rich_table
+
+    for path in (args.json, args.html, args.figure):
+        if path is not None and str(path) != "-" and not path.resolve().parent.is_dir():
+            raise ValueError(f"the folder of {path} does not exist")
+    split = load_table(args.data, args.target, args.drop).split(
+        args.samples, args.test, args.features, args.seed
+    )
+    console = Console(stderr=args.json is not None and str(args.json) == "-")
+    found = _run_with_progress(args, split, console)
+    if console.is_terminal:
+        console.print(rich_table(found))
+    for line in facts(found):
+        console.print(line, highlight=False, soft_wrap=True)
+    _write(args, found, console)
+    return 0 if found.ok else 1
+
+
+def _write(args: argparse.Namespace, found: Any, console: Any) -> None:
+    from .page import figure, html_page
+
+    if args.json is not None and str(args.json) == "-":
+        print(found.to_json())
+    elif args.json is not None:
+        args.json.write_text(found.to_json() + "\n", encoding="utf-8")
+    if args.html is not None:
+        args.html.write_text(html_page(found), encoding="utf-8")
+    if args.figure is not None:
+        figure(found).savefig(args.figure)
+    for path in (args.json, args.html, args.figure):
+        if path is not None and str(path) != "-":
+            console.print(f"wrote {path}", highlight=False)
+
+
+def _run_with_progress(args: argparse.Namespace, split: Any, console: Any) -> Any:
+    """The atlas, with a bar on a terminal and a line per row elsewhere."""
+    from .defaults import recipes
+    from .mapping import atlas, chosen_names
+    from .page import plain_row
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    options: dict[str, Any] = {
+        "folds": split.folds(args.folds) if args.folds is not None else (), "only": args.only,
+        "steps": args.steps, "seconds": args.budget, "seed": args.seed, "about": split.describe(),
+        "jobs": min(cores, MOST_JOBS) if args.jobs is None else args.jobs,
+    }  # fmt: skip
+    if not console.is_terminal:
+        file = console.file
+        print(plain_row(), file=file, flush=True)
+        return atlas(
+            split.problem, split.held_out, **options,
+            progress=lambda row: print(plain_row(row), file=file, flush=True),
+        )  # fmt: skip
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=len(chosen_names(recipes(), args.only)))
+        return atlas(
+            split.problem, split.held_out, **options,
+            progress=lambda row: bar.update(task, advance=1, description=row.name),
+        )  # fmt: skip

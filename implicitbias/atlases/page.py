@@ -1,0 +1,251 @@
+"""An atlas for people: lines, a table for the terminal, figures, and one self-contained HTML page."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..theorems.report import STYLESHEET
+from .mapping import SAME, Atlas
+from .rows import MEASURES, AtlasRow
+
+__all__ = ["facts", "figure_svg", "html_page", "plain_row", "rich_table"]
+
+MINIMISES = " subject to Xw = y"
+
+
+def _number(x: float, text: str) -> str:
+    return text.format(x) if np.isfinite(x) else "—"
+
+
+def _heads(atlas: Atlas | None) -> list[str]:
+    """Heads of the columns of numbers; the cross-validated error only where there are folds."""
+    folds = [f"{atlas.folds}-fold"] if atlas is not None and atlas.folds else []
+    return ["loss", *(m.head for m in MEASURES), *folds, "distance", "certificate"]
+
+
+def _numbers(row: AtlasRow, folds: int = 0) -> list[str]:
+    cells = [_number(row.loss, "{:.1e}")]
+    cells += [_number(row.measures.get(m.key, np.nan), m.text) for m in MEASURES]
+    cells += [_number(row.cross_validated, "{:.3f}")] if folds else []
+    return [*cells, _number(row.distance, "{:.1e}"), _number(row.certified, "{:.1e}")]
+
+
+def _selects(row: AtlasRow) -> str:
+    """The predicted program, short."""
+    return row.program.removesuffix(MINIMISES) or "—"
+
+
+def plain_row(row: AtlasRow | None = None) -> str:
+    """One line of plain text (the header without a row)."""
+    if row is None:
+        cells = ["setting", "status", *_heads(None), "selects"]
+    else:
+        cells = [row.name, row.status, *_numbers(row), _selects(row)]
+    widths = (46, 10, 9, *(9 for _ in MEASURES), 9, 12, 0)
+    line = " ".join(c.ljust(w) for c, w in zip(cells, widths)).rstrip()
+    said = row.message if row is not None and row.status == "error" else row.note if row is not None else ""
+    return f"{line}\n    {said}" if said else line
+
+
+def rich_table(atlas: Atlas) -> Any:
+    """The rows as a rich Table."""
+    from rich.table import Table
+
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for name in ("", "setting", "", "status"):
+        table.add_column(name, no_wrap=True)
+    for name in _heads(atlas):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("selects", overflow="fold")
+    for i, row in enumerate(atlas.rows):
+        status = f"[{_colour(row)}]{row.status}[/]"
+        table.add_row(
+            str(i + 1), row.name, atlas.letters[i], status, *_numbers(row, atlas.folds), _selects(row)
+        )
+    return table
+
+
+def _colour(row: AtlasRow) -> str:
+    return "green" if row.converged else "bold red" if row.status in ("error", "failed") else "yellow"
+
+
+def facts(atlas: Atlas) -> list[str]:
+    """What there is to say of the data and of all rows together, a sentence a line."""
+    n, d, about = atlas.problem.n, atlas.problem.w_shape[0], atlas.about
+    origin = f"{about['source']}, target {about['target']}: " if about else ""
+    solvable = "can" if atlas.problem.consistent else "cannot"
+    lines = [f"{origin}{n} fitted rows, {d} features, rank {atlas.rank}; Xw = y {solvable} be solved"]
+    for key, why in (
+        ("dropped", "left out, constant on the fitted rows"),
+        ("repeated", "equal to an earlier column or its negative"),
+    ):
+        names = about.get(key, ())
+        if names:
+            more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+            lines.append(f"columns {why}: {', '.join(names[:8])}{more}")
+    if atlas.least:
+        told = ", ".join(
+            f"{m.head} {m.text.format(atlas.least[m.key])}" for m in MEASURES if m.key in atlas.least
+        )
+        lines.append(f"least of any interpolant: {told}")
+    if np.isfinite(atlas.baseline):
+        lines.append(f"held-out error of w = 0 (the mean of the fitted targets): {atlas.baseline:.3f}")
+    count, different = sum(row.converged for row in atlas.rows), len(atlas.groups)
+    lines.append(
+        f"{count} of {len(atlas.rows)} settings converged, to {different} different solutions "
+        f"(letters; equal up to {SAME:g})"
+    )
+    return lines
+
+
+# -- the page --------------------------------------------------------------------------------------
+
+EXPLANATION = (
+    "Each row is one setting: a model, an optimizer and a start. <b>status</b> says how its run ended; rows with one "
+    "letter ended at one solution. <b>selects</b> is what theory says the setting minimises, <b>distance</b> how far "
+    "the run ended from the predicted minimiser, relative to it, and <b>certificate</b> the worst of feasibility, "
+    "stationarity and duality gap of the simulated solution for that program: it trusts neither theory nor solver. A "
+    "run that did not converge is held against the prediction as it stands. Where no rule answers, the row says which "
+    "hypothesis each misses."
+)
+
+STYLE = """
+body { max-width: 88rem; } .wide { overflow-x: auto; } table.atlas { font-size: .8rem; white-space: nowrap; }
+td.group { font-weight: 600; text-align: center; } .late { color: #b7791f; } p.facts { line-height: 1.7; }
+figure { max-width: 62rem; } figure.half { max-width: 40rem; } dl { display: grid; grid-template-columns: max-content
+1fr; gap: .15rem 1rem; margin: .5rem 0; font-size: .9rem; } dt { opacity: .7; } dd { margin: 0; }
+table.atlas tbody tr:hover { background: #8881; } figcaption { color: #555; font-size: .85rem; }
+table.atlas a { color: inherit; text-decoration-color: #8886; }
+"""
+
+
+def html_page(atlas: Atlas) -> str:
+    """One self-contained page: the table, the maps, and every row in full."""
+    source = atlas.about.get("source", "given data")
+    heads = ["", "setting", "", "status", *_heads(atlas), "selects"]
+    numeric = range(4, 4 + len(_heads(atlas)))
+    head = "".join(f"<th{' class=n' if i in numeric else ''}>{h}</th>" for i, h in enumerate(heads))
+    body = "".join(_table_row(atlas, i) for i in range(len(atlas.rows)))
+    figures = (
+        _figure(
+            atlas, draw_distances, "How far apart: ‖w_i − w_j‖₂ over the larger norm. Dark is one solution."
+        )
+        + _figure(atlas, draw_norms, "What each solution costs in two norms, with the least of any.", "half")
+        if any(row.w is not None for row in atlas.rows)
+        else ""
+    )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>implicitbias atlas</title><style>{STYLESHEET}{STYLE}</style><body>"
+        f"<h1>Which solution does each optimizer select?</h1><p class=facts><b>{html.escape(source)}</b>, seed "
+        f"{atlas.seed}<br>{'<br>'.join(html.escape(f) for f in facts(atlas))}</p>"
+        f"<p><small>{EXPLANATION}</small></p>"
+        f"<div class=wide><table class=atlas><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"{figures}<h2>Every row</h2>{''.join(_details(row, i) for i, row in enumerate(atlas.rows))}</body></html>"
+    )
+
+
+def _table_row(atlas: Atlas, i: int) -> str:
+    row = atlas.rows[i]
+    kind = "ok" if row.converged else "bad" if row.status in ("error", "failed") else "late"
+    numbers = "".join(f"<td class=n>{c}</td>" for c in _numbers(row, atlas.folds))
+    return (
+        f'<tr><td class=n>{i + 1}</td><td><a href="#row-{i + 1}">{html.escape(row.name)}</a></td>'
+        f'<td class=group>{atlas.letters[i]}</td><td class={kind} title="{html.escape(row.message)}">{row.status}</td>'
+        f"{numbers}<td>{html.escape(_selects(row))}</td></tr>"
+    )
+
+
+def _details(row: AtlasRow, i: int) -> str:
+    told = [
+        ("setting", f"{row.model}, {row.optimizer}, start {row.init}"),
+        ("ended", f"{row.status} after {row.steps:,} steps at time {row.time:.4g}: {row.message}"),
+        ("note", row.note),
+        ("rule", f"{row.rule} [{row.source}]" if row.rule else ""),
+        ("program", row.program),
+        ("assumes", "; ".join(row.assumes)),
+        ("certificate", ", ".join(f"{k} {v:.1e}" for k, v in row.certificate.items())),
+        *((f"not “{rule}”" if rule else "none", f"needs that {why}") for rule, why in row.missed.items()),
+    ]
+    items = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in told if v)
+    return f'<details id="row-{i + 1}"><summary>{i + 1}. {html.escape(row.name)}</summary><dl>{items}</dl></details>'
+
+
+def _figure(atlas: Atlas, draw: Callable[[Atlas, Any], Any], caption: str, kind: str = "") -> str:
+    svg = figure_svg(atlas, draw)
+    return f'<figure class="{kind}">{svg}<figcaption>{caption}</figcaption></figure>'
+
+
+# -- figures ---------------------------------------------------------------------------------------
+
+
+def figure(atlas: Atlas, draw: Callable[[Atlas, Any], Any] | None = None) -> Any:
+    """A matplotlib Figure in the package's style; the map of distances without a ``draw``."""
+    import matplotlib.style
+    from matplotlib.figure import Figure
+
+    from ..plotting import STYLE as sheet
+
+    size = 2.4 + 0.155 * len(atlas.rows)
+    shape = (size + 2.6, size) if draw in (None, draw_distances) else (4.6, 3.4)
+    with matplotlib.style.context(sheet):
+        made = Figure(figsize=shape, layout="constrained")
+        (draw or draw_distances)(atlas, made.add_subplot())
+    return made
+
+
+def figure_svg(atlas: Atlas, draw: Callable[[Atlas, Any], Any] | None = None) -> str:
+    """The same as SVG text that depends on nothing but the atlas."""
+    import matplotlib
+    import matplotlib.style
+
+    from ..plotting import STYLE as sheet
+
+    file = io.StringIO()
+    with matplotlib.style.context(sheet), matplotlib.rc_context({"svg.hashsalt": "atlas"}):
+        figure(atlas, draw).savefig(file, format="svg", metadata={"Date": None})
+    return re.sub(r"^.*?(?=<svg)", "", file.getvalue(), flags=re.DOTALL)
+
+
+def draw_distances(atlas: Atlas, ax: Any) -> Any:
+    """The map of distances."""
+    return atlas.plot(ax)
+
+
+def draw_norms(atlas: Atlas, ax: Any) -> Any:
+    """‖w‖₁ against ‖w‖₂ of the converged rows, a point for each solution, with the least of any interpolant."""
+    from ..plotting import CONTROL, SIMULATION
+
+    for k, group in enumerate(atlas.groups):
+        m = atlas.rows[group[0]].measures
+        ax.plot(m["l1"], m["l2"], "o", color=SIMULATION, ms=4 + min(len(group), 12) / 2, alpha=0.75, mew=0)
+        ax.annotate(
+            letter(k), (m["l1"], m["l2"]), xytext=(4, 4), textcoords="offset points", fontsize=7, color="0.25"
+        )
+    if atlas.least:
+        ax.axvline(atlas.least["l1"], color=CONTROL, lw=0.8, ls=(0, (4, 3)), zorder=0)
+        ax.axhline(atlas.least["l2"], color=CONTROL, lw=0.8, ls=(0, (4, 3)), zorder=0)
+    ax.margins(0.12)
+    ax.set(xlabel="‖w‖₁", ylabel="‖w‖₂")
+    return ax
+
+
+def letter(k: int) -> str:
+    """A, B, …, Z, AA, AB, …"""
+    return letter(k // 26 - 1) + letter(k % 26) if k >= 26 else chr(ord("A") + k)
+
+
+def letters(groups: Sequence[Sequence[int]], count: int) -> list[str]:
+    """The letter of each row's group; empty without one."""
+    told = [""] * count
+    for k, group in enumerate(groups):
+        for i in group:
+            told[i] = letter(k)
+    return told
