@@ -1,10 +1,11 @@
 """How the predictor is parametrised: w(θ), its pullback, its starts and what it conserves."""
 
-from . import base, diagonal, linear, matrix, weight_norm
+from . import base, diagonal, linear, matrix, products, weight_norm
 from .base import *
 from .diagonal import *
 from .linear import *
 from .matrix import *
+from .products import *
 from .weight_norm import *
 
 __all__: list[str] = []
@@ -12,4 +13,5 @@ __all__ += base.__all__
 __all__ += diagonal.__all__
 __all__ += linear.__all__
 __all__ += matrix.__all__
+__all__ += products.__all__
 __all__ += weight_norm.__all__

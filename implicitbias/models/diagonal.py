@@ -1,4 +1,4 @@
-"""Elementwise products: diagonal linear networks and power propagation.
+"""Differences of powers and powers: diagonal linear networks and power propagation.
 
 With x = η·(rate)·g, one gradient step multiplies the two product coordinates of a two-layer
 network by 1 ∓ x exactly, and the gradient flow adds ∓∫(rate)·g to their logarithms. So the dual
@@ -25,14 +25,14 @@ from .base import Chart, Model
 if TYPE_CHECKING:
     from ..problems import Problem
 
-__all__ = ["Diagonal", "Hadamard", "PowerPropagation"]
+__all__ = ["Diagonal", "PowerPropagation"]
 
 LN2 = float(np.log(2.0))
 EXPONENT_CAP = 250.0
 """Logarithms above this are rejected trial points of an implicit solver; they are clipped."""
 
 
-def _regression_width(model: Model, problem: Problem) -> int:
+def regression_width(model: Model, problem: Problem) -> int:
     if len(problem.w_shape) != 1:
         raise ValueError(
             f"{type(model).__name__} needs a vector predictor; this {type(problem).__name__} has w of "
@@ -72,7 +72,7 @@ class Diagonal(Model):
     mirror_rate = 4.0
 
     def shapes(self, problem: Problem) -> Any:
-        return (2, _regression_width(self, problem))
+        return (2, regression_width(self, problem))
 
     def predictor(self, theta: np.ndarray) -> np.ndarray:
         powers = theta**self.depth
@@ -111,68 +111,6 @@ class Diagonal(Model):
 
 
 @record
-class Hadamard(Model):
-    """w = u∘v, θ = (u, v) of shape (2, d).
-
-    Gradient: ∇_u L = v∘g, ∇_v L = u∘g. The gradient flow conserves u² − v². The balanced start is
-    u = √2·scale, v = 0, so that c = |u² − v²|/2 = scale².
-    """
-
-    source = "even2023sgd"
-    dynamics_code = 2
-    mirror_rate = 2.0
-    product_rate = 1.0
-
-    def shapes(self, problem: Problem) -> Any:
-        return (2, _regression_width(self, problem))
-
-    def predictor(self, theta: np.ndarray) -> np.ndarray:
-        return theta[..., 0, :] * theta[..., 1, :]
-
-    def pullback(self, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
-        return theta[..., ::-1, :] * g[..., None, :]
-
-    def products(self, theta: np.ndarray) -> np.ndarray:
-        u, v = np.split(theta, 2, axis=-1)
-        return np.concatenate([u + v, u - v], axis=-1)
-
-    def from_products(self, products: np.ndarray) -> np.ndarray:
-        return 0.5 * self.products(products)
-
-    def balanced(self, problem: Problem, scale: float, rng: Any = None, signs: Any = None) -> np.ndarray:
-        theta = np.zeros(self.shapes(problem))
-        theta[0] = np.sqrt(2.0) * positive("scale", scale)
-        return theta
-
-    def log_chart(self, theta: np.ndarray, rates: np.ndarray) -> Chart | None:
-        u, v = theta.reshape(2, -1)
-        product = np.concatenate([u + v, u - v])
-        # the flow keeps |u² − v²| only when both factors move at one rate; a u ± v that is zero stays zero,
-        # which floating point keeps here alone, but a start of nothing else has no coordinates
-        if not np.any(product) or np.ptp(rates) != 0:
-            return None
-        return LogSumDifference(np.sign(product), rates)
-
-    def mirror_form(
-        self, optimizer: Any, theta0: np.ndarray, accumulators: Mapping[str, np.ndarray]
-    ) -> tuple[Potential, np.ndarray] | None:
-        """Hypentropy with log c = ln ½|u₀² − v₀²| + log_shrink and z₀ = ln|w₊/w₋| + shift."""
-        u, v = theta0
-        if np.any(np.abs(u) == np.abs(v)):
-            return None
-        plus, minus = np.log(np.abs(u + v)), np.log(np.abs(u - v))
-        log_c = plus + minus - LN2 + accumulators.get("log_shrink", 0.0)
-        return Hypentropy(log_c), plus - minus + accumulators.get("shift", 0.0)
-
-    def from_dual(self, theta0: np.ndarray, potential: Potential, z: np.ndarray) -> np.ndarray:
-        u, v = theta0
-        half = (np.asarray(potential.log_c) + LN2) / 2  # type: ignore[attr-defined]
-        plus = np.sign(u + v) * np.exp(half + z / 2)
-        minus = np.sign(u - v) * np.exp(half - z / 2)
-        return np.stack([plus + minus, plus - minus]) / 2
-
-
-@record
 class PowerPropagation(Model):
     """w = φ|φ|^{a−1}, θ = φ of shape (d,), a = ``power`` ≥ 1.
 
@@ -190,7 +128,7 @@ class PowerPropagation(Model):
         object.__setattr__(self, "power", power)
 
     def shapes(self, problem: Problem) -> Any:
-        return (_regression_width(self, problem),)
+        return (regression_width(self, problem),)
 
     def predictor(self, theta: np.ndarray) -> np.ndarray:
         sign = np.sign(np.real(theta))
@@ -228,14 +166,14 @@ class LogFactors(Chart):
         return self.signs * np.exp(q)
 
     def predictor(self, q: np.ndarray) -> np.ndarray:
-        powers = self.signs**self.depth * _exp(self.depth * q)
+        powers = self.signs**self.depth * exp_capped(self.depth * q)
         half = q.shape[-1] // 2
         return powers[..., :half] - powers[..., half:]
 
     def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
         both = np.concatenate([g, g], axis=-1) * self.slope
         if self.depth > 2:
-            both = both * self.signs**self.depth * _exp((self.depth - 2) * q)
+            both = both * self.signs**self.depth * exp_capped((self.depth - 2) * q)
         return both + self.decay * self.rates if self.decay else both
 
 
@@ -254,38 +192,12 @@ class LogPower(Chart):
         return self.signs * np.exp(q)
 
     def predictor(self, q: np.ndarray) -> np.ndarray:
-        return self.signs * _exp(self.power * q)
+        return self.signs * exp_capped(self.power * q)
 
     def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
-        slope = self.power * self.signs * _exp((self.power - 2) * q) * g
+        slope = self.power * self.signs * exp_capped((self.power - 2) * q) * g
         return self.rates * (slope + self.decay)
 
 
-class LogSumDifference(Chart):
-    """q = (ln|u + v|, ln|u − v|) of Hadamard; d ln|u ± v|/dt = ∓g."""
-
-    name = "log"
-
-    def __init__(self, signs: np.ndarray, rates: np.ndarray) -> None:
-        self.signs, self.rate = signs, float(rates[0])
-        self.moves = np.abs(signs)
-
-    def encode(self, theta: np.ndarray) -> np.ndarray:
-        u, v = np.split(theta, 2, axis=-1)
-        product = np.abs(np.concatenate([u + v, u - v], axis=-1))
-        return np.log(np.where(self.moves == 0, 1.0, product))
-
-    def decode(self, q: np.ndarray) -> np.ndarray:
-        plus, minus = np.split(self.signs * np.exp(q), 2, axis=-1)
-        return np.concatenate([plus + minus, plus - minus], axis=-1) / 2
-
-    def predictor(self, q: np.ndarray) -> np.ndarray:
-        plus, minus = np.split(self.moves * _exp(2 * q), 2, axis=-1)
-        return (plus - minus) / 4
-
-    def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
-        return self.rate * self.moves * (np.concatenate([g, -g], axis=-1) + self.decay)
-
-
-def _exp(q: np.ndarray) -> np.ndarray:
+def exp_capped(q: np.ndarray) -> np.ndarray:
     return np.exp(np.where(np.real(q) > EXPONENT_CAP, EXPONENT_CAP, q))

@@ -20,6 +20,7 @@ hypentropy_flow_rule = Rule(
             "the model is Diagonal(2) or Hadamard() with a start on which it has a potential",
             lambda s: (
                 isinstance(s.model, Diagonal | Hadamard)
+                and s.model.depth == 2
                 and s.model.mirror_form(s.optimizer, s.theta0, {}) is not None
             ),
         ),

@@ -1,0 +1,36 @@
+"""Elementwise products of three factors or more, on a regression."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...models import Hadamard
+from ...optimizers import GradientFlow
+from ..rule import Hypothesis, Rule
+from .common import CONVERGED, NO_DECAY, SQUARE_LOSS, is_a, mirror_projection
+
+__all__: list[str] = []
+
+product_flow_rule = Rule(
+    name="gradient flow on an elementwise product of three factors or more",
+    source="li2022commuting",
+    hypotheses=(
+        SQUARE_LOSS,
+        Hypothesis(
+            "the model is Hadamard(depth) with depth ≥ 3",
+            lambda s: isinstance(s.model, Hadamard) and s.model.depth >= 3,
+        ),
+        Hypothesis(
+            "the two least factors of each coordinate of the start differ in size: else its sign never changes",
+            lambda s: s.model.mirror_form(s.optimizer, s.theta0, {}) is not None,
+        ),
+        Hypothesis("the optimizer is the gradient flow", is_a(GradientFlow, "optimizer")),
+        Hypothesis(
+            "all factors move at the same rate",
+            lambda s: np.ptp(s.optimizer.block_rates(s.layout)) == 0,
+        ),
+        NO_DECAY,
+        CONVERGED,
+    ),
+    apply=mirror_projection,
+)
