@@ -59,7 +59,8 @@ class DualChart(Chart):
         form = setting.model.mirror_form(setting.optimizer, setting.theta0, {})
         self.potential, self.z0 = form
         self.X, self.y = setting.problem.X, setting.problem.y
-        self.rate = setting.model.mirror_rate * setting.optimizer.block_rates(setting.layout)[0]
+        rate = setting.model.dual_rate(self.potential)
+        self.rate = rate * setting.optimizer.block_rates(setting.layout)[0]
         self.setting = setting
 
     def encode(self, theta: np.ndarray) -> np.ndarray:

@@ -187,6 +187,10 @@ class Model(ABC):
         """θ on the gradient flow from θ₀ whose predictor has the dual point z."""
         raise NotImplementedError(f"{type(self).__name__} has no dual coordinates")
 
+    def dual_rate(self, potential: Potential) -> float:
+        """The r of d∇ψ(w)/dt = −r ∇_w L under the gradient flow, for the ψ of :meth:`mirror_form`."""
+        return self.mirror_rate
+
     def products(self, theta: np.ndarray) -> np.ndarray:
         """(w₊, w₋) of flat θ (..., P), one after the other: the coordinates of ``product_rate``, linear in θ."""
         raise NotImplementedError(f"{type(self).__name__} has no product coordinates")
@@ -209,7 +213,7 @@ class Model(ABC):
     """The start when a setting names none; None: it must."""
 
     mirror_rate: float = 1.0
-    """d∇ψ(w)/dt = −mirror_rate · ∇_w L under the gradient flow."""
+    """d∇ψ(w)/dt = −mirror_rate · ∇_w L under the gradient flow, where it is one number for the model."""
 
     dynamics_code: int = -1
     """Which branch of the fused step kernel this model is; −1: none, the Python loop runs it."""

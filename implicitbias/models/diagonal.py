@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import number, positive, real_array, whole
-from ..geometry import Hypentropy, Potential
+from ..geometry import Hypentropy, PNorm, Potential, Power
 from ..records import record
 from .base import Chart, Model
 
@@ -71,6 +71,13 @@ class Diagonal(Model):
 
     mirror_rate = 4.0
 
+    def dual_rate(self, potential: Potential) -> float:
+        """D(D − 2)α^{D−2} for the least α where the others are in its units: see ``Hypentropy``."""
+        if self.depth == 2:
+            return self.mirror_rate
+        log_alpha = (np.min(potential.log_c) - LN2) / self.depth  # type: ignore[attr-defined]
+        return float(self.depth * (self.depth - 2) * np.exp((self.depth - 2) * log_alpha))
+
     def shapes(self, problem: Problem) -> Any:
         return (2, regression_width(self, problem))
 
@@ -98,15 +105,25 @@ class Diagonal(Model):
     def mirror_form(
         self, optimizer: Any, theta0: np.ndarray, accumulators: Mapping[str, np.ndarray]
     ) -> tuple[Potential, np.ndarray] | None:
-        """Hypentropy with log c = ln 2|u₀v₀| + log_shrink and z₀ = ln|u₀/v₀| + shift."""
-        if self.depth != 2 or np.any(theta0 == 0):
+        """D = 2: Hypentropy with log c = ln 2|u₀v₀| + log_shrink and z₀ = ln|u₀/v₀| + shift. D ≥ 3: Hypentropy with
+        c = 2α^D, α^{2−D} the mean of |u₀|^{2−D} and |v₀|^{2−D}, and z₀ = ∇ψ(w₀). None for starts with zeros and, at
+        odd depth, with negative entries, of which w keeps the sign.
+        """
+        if np.any(theta0 == 0) or (self.depth % 2 == 1 and np.any(theta0 < 0)):
             return None
         u, v = np.log(np.abs(theta0))
+        if self.depth > 2:
+            log_alpha = (np.logaddexp((2 - self.depth) * u, (2 - self.depth) * v) - LN2) / (2 - self.depth)
+            psi = Hypentropy(LN2 + self.depth * log_alpha, self.depth)
+            return psi, psi.gradient(self.predictor(theta0))
         log_c = LN2 + u + v + accumulators.get("log_shrink", 0.0)
         return Hypentropy(log_c), u - v + accumulators.get("shift", 0.0)
 
     def from_dual(self, theta0: np.ndarray, potential: Potential, z: np.ndarray) -> np.ndarray:
-        half = (np.asarray(potential.log_c) - LN2) / 2  # type: ignore[attr-defined]
+        half = (np.asarray(potential.log_c) - LN2) / self.depth  # type: ignore[attr-defined]
+        if self.depth > 2:
+            t = np.stack([z, -z]) / potential.reach  # type: ignore[attr-defined]
+            return np.sign(theta0) * np.exp(half - np.log1p(-t) / (self.depth - 2))
         return np.sign(theta0) * np.exp(np.stack([half + z / 2, half - z / 2]))
 
 
@@ -141,6 +158,26 @@ class PowerPropagation(Model):
     def pullback(self, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
         sign = np.sign(np.real(theta))
         return self.power * (sign * theta) ** (self.power - 1) * g
+
+    @property
+    def mirror_rate(self) -> float:  # type: ignore[override]
+        """PNorm(2/a) is a(2 − a) times the ψ with ψ″ = w^{2/a−2}/a²; Power(a) is that ψ."""
+        return self.power * (2 - self.power) if self.power < 2 else 1.0
+
+    def mirror_form(
+        self, optimizer: Any, theta0: np.ndarray, accumulators: Mapping[str, np.ndarray]
+    ) -> tuple[Potential, np.ndarray] | None:
+        """PNorm(2/a) for a < 2 (while no coordinate crosses zero), Power(a) in the start's orthant for a ≥ 2, and
+        z₀ = ∇ψ(w₀). None for starts with zeros, which never move where a > 1.
+        """
+        if np.any(theta0 == 0) and self.power > 1:
+            return None
+        psi = PNorm(2 / self.power) if self.power < 2 else Power(self.power, np.sign(theta0))
+        return psi, psi.gradient(self.predictor(theta0))
+
+    def from_dual(self, theta0: np.ndarray, potential: Potential, z: np.ndarray) -> np.ndarray:
+        w = potential.inverse_gradient(z)
+        return np.sign(w) * np.abs(w) ** (1 / self.power)
 
     def balanced(self, problem: Problem, scale: float, rng: Any = None, signs: Any = None) -> np.ndarray:
         shape = self.shapes(problem)

@@ -18,6 +18,8 @@ MODELS = {
     "diagonal 3": (ib.Diagonal(3), VECTOR),
     "diagonal 4": (ib.Diagonal(4), VECTOR),
     "hadamard": (ib.Hadamard(), VECTOR),
+    "hadamard 3": (ib.Hadamard(3), VECTOR),
+    "hadamard 5": (ib.Hadamard(5), VECTOR),
     "power 1": (ib.PowerPropagation(1.0), VECTOR),
     "power 1.5": (ib.PowerPropagation(1.5), VECTOR),
     "power 3": (ib.PowerPropagation(3), VECTOR),
@@ -112,6 +114,11 @@ def test_predictors_by_hand():
     assert ib.Diagonal(2).predictor(theta).tolist() == [3.0, -8.0]
     assert ib.Diagonal(3).predictor(theta).tolist() == [7.0, -28.0]
     assert ib.Hadamard().predictor(theta).tolist() == [2.0, -3.0]
+    three = np.vstack([theta, [[0.0, 5.0]]])
+    assert ib.Hadamard(3).predictor(three).tolist() == [0.0, -15.0]
+    # a zero factor: only its own derivative is left
+    pulled = ib.Hadamard(3).pullback(three, np.array([10.0, 1.0]))
+    assert pulled.tolist() == [[0.0, 15.0], [0.0, -5.0], [20.0, -3.0]]
     assert ib.PowerPropagation(2).predictor(np.array([2.0, -3.0])).tolist() == [4.0, -9.0]
     U, V = np.array([[1.0], [2.0]]), np.array([[3.0], [4.0]])
     assert ib.MatrixFactorization(1).predictor((U, V)).tolist() == [[3.0, 4.0], [6.0, 8.0]]
@@ -130,6 +137,9 @@ def test_elementwise_starts(scale):
     # c = |u² − v²|/2 = scale², one rounding of √2
     np.testing.assert_allclose(np.abs(u - v) * np.abs(u + v) / 2, scale**2, rtol=1e-15)
     assert not v.any()
+    deep = ib.Hadamard(4).balanced(VECTOR, scale)
+    np.testing.assert_allclose(deep[:3], np.sqrt(2.0) * scale, rtol=1e-15)
+    assert not deep[3].any()
     signs = [1.0, -1.0, -1.0, 1.0]
     phi = ib.PowerPropagation(3).balanced(VECTOR, scale, signs=signs)
     w = ib.PowerPropagation(3).predictor(phi)
@@ -188,6 +198,7 @@ def test_weight_normalised_starts():
 
 BAD = {
     "depth 1": (lambda: ib.Diagonal(1), "depth must be an integer ≥ 2, got 1"),
+    "one factor": (lambda: ib.Hadamard(1), "depth must be an integer ≥ 2, got 1"),
     "depth 2.5": (lambda: ib.Diagonal(2.5), "depth must be an integer"),
     "power ½": (lambda: ib.PowerPropagation(0.5), "power must be finite and ≥ 1"),
     "power inf": (lambda: ib.PowerPropagation(np.inf), "power must be finite"),
