@@ -67,10 +67,11 @@ def add_command(commands: Any) -> None:
         "--only", action="append", default=[], metavar="NAME",
         help="only settings with this word in their name (repeatable)",
     )  # fmt: skip
-    add("--budget", type=float, default=30.0, metavar="SECONDS", help="limit on each run (default 30)")
+    add("--budget", type=float, default=10.0, metavar="SECONDS", help="limit on each run (default 10)")
     add(
         "--steps", type=int, metavar="N",
-        help="limit on the steps of each run (default: a million where the loop is compiled, 200000 elsewhere)",
+        help="limit on the steps of each run (default: a million where the loop is compiled, ten when a step sees few samples, "
+        "200 thousand elsewhere)",
     )  # fmt: skip
     add("--jobs", type=int, metavar="N", help=f"processes (default: one per core, at most {MOST_JOBS})")
     add("--json", type=Path, metavar="FILE", help="write every number as JSON (- for standard output)")

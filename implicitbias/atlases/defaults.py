@@ -9,23 +9,34 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..dynamics import Setting
-from ..geometry import Hypentropy, PNorm
-from ..models import Balanced, Diagonal, Hadamard, Linear, PowerPropagation
+from ..geometry import Hypentropy, PNorm, SquaredPNorm
+from ..models import Balanced, DeepLinear, Diagonal, Hadamard, Linear, PowerPropagation, WeightNormalized
 from ..optimizers import (
+    SAM,
     SGD,
+    AdaGrad,
+    Adam,
+    Averaged,
     CoordinateDescent,
     Decay,
     GradientDescent,
     GradientFlow,
     HeavyBall,
+    LabelNoiseSGD,
+    Lion,
     MirrorDescent,
+    MirrorFlow,
+    MomentumFlow,
+    NaturalGradient,
     Nesterov,
     NormalizedGradientDescent,
     PreconditionedFlow,
     PreconditionedGradientDescent,
     RandomizedKaczmarz,
+    RMSProp,
     SignDescent,
     SteepestDescent,
+    StochasticGradientFlow,
 )
 from ..problems import Regression
 
@@ -35,8 +46,8 @@ __all__ = ["default_settings"]
 class Sizes:
     """What the steps are made of: sizes of H = XᵀX/n, of the rows x_i, and of the solution X⁺y.
 
-    An elementwise product w(θ) with |∂w_j/∂θ_j|² ≤ m|w_j| has a Hessian of at most m·max|w|·λ_max(H) at a
-    minimum. How large max|w| becomes is known only afterwards; ``reach`` = 2‖X⁺y‖∞ is an estimate of it.
+    At a minimum an elementwise product w(θ) with Σ(∂w_j/∂θ)² ≤ m·√(w_j² + c²) has a Hessian of at most
+    m·(max|w| + c)·λ_max(H). How large max|w| becomes is known only afterwards; ``reach`` = 2‖X⁺y‖∞ estimates it.
     """
 
     def __init__(self, problem: Regression) -> None:
@@ -71,6 +82,10 @@ class Sizes:
         """2‖X⁺y‖∞, an estimate of the largest |w_j| on the way; 1 where that is zero."""
         return 2.0 * float(np.max(np.abs(self.problem.least_squares))) or 1.0
 
+    def step_at(self, m: float, c: float, smooth: float | None = None) -> float:
+        """1/(m·smooth·(reach + c)): a step for products with Σ(∂w_j/∂θ)² ≤ m·√(w_j² + c²)."""
+        return 1.0 / (m * (self.smooth if smooth is None else smooth) * (self.reach + c))
+
     @cached_property
     def far(self) -> float:
         """2‖X⁺y‖₂: how far a normalised method must be able to go."""
@@ -78,9 +93,9 @@ class Sizes:
 
     @cached_property
     def marginal(self) -> np.ndarray:
-        """P_j = 0.1 + |X_jᵀy| / max_k |X_kᵀy| (d,): a preconditioner that favours what correlates with y."""
+        """P_j = ½ + |X_jᵀy| / max_k |X_kᵀy| (d,): a preconditioner that favours what correlates with y."""
         size = np.abs(self.problem.X.T @ self.problem.y)
-        return 0.1 + size / (np.max(size) or 1.0)
+        return 0.5 + size / (np.max(size) or 1.0)
 
     @property
     def marginal_step(self) -> float:
@@ -90,68 +105,104 @@ class Sizes:
 
 
 class Line(NamedTuple):
-    """A model, an optimizer made from the data's sizes, and a start (None: the model's own)."""
+    """A model (or a function of the sizes that makes it), an optimizer made from the sizes, and a start."""
 
     model: Any
     optimizer: Callable[[Sizes], Any]
     init: Any = None
+    """None: the model's own."""
 
+
+def flow(s: Sizes) -> GradientFlow:
+    """The gradient flow, which needs no step."""
+    return GradientFlow()
+
+
+def single(s: Sizes) -> DeepLinear:
+    """A two-layer network of one hidden unit."""
+    return DeepLinear((s.problem.w_shape[0], 1, 1))
+
+
+LINEAR, DIAGONAL, HADAMARD = Linear(), Diagonal(2), Hadamard()
+ONE, TENTH = Balanced(1.0), Balanced(0.1)
 
 LINES: dict[str, Line] = {
     # every update in range(Xᵀ): the interpolant of least ‖w‖₂
-    "Linear: GradientFlow": Line(Linear(), lambda s: GradientFlow()),
-    "Linear: GradientDescent": Line(Linear(), lambda s: GradientDescent(1 / s.smooth)),
-    "Linear: HeavyBall": Line(Linear(), lambda s: HeavyBall(1 / s.smooth, 0.9)),
-    "Linear: Nesterov": Line(Linear(), lambda s: Nesterov(1 / s.smooth, 0.9)),
-    "Linear: SGD": Line(Linear(), lambda s: SGD(1 / s.row)),
-    "Linear: RandomizedKaczmarz": Line(Linear(), lambda s: RandomizedKaczmarz()),
-    "Linear: NormalizedGradientDescent": Line(
-        Linear(), lambda s: NormalizedGradientDescent(Decay(s.far, 1.0))
+    "Linear: GradientFlow": Line(LINEAR, flow),
+    "Linear: MomentumFlow": Line(LINEAR, lambda s: MomentumFlow(10 / s.smooth)),
+    "Linear: StochasticGradientFlow": Line(LINEAR, lambda s: StochasticGradientFlow(1 / s.row)),
+    "Linear: GradientDescent": Line(LINEAR, lambda s: GradientDescent(1 / s.smooth)),
+    "Linear: HeavyBall": Line(LINEAR, lambda s: HeavyBall(1 / s.smooth, 0.9)),
+    "Linear: Nesterov": Line(LINEAR, lambda s: Nesterov(1 / s.smooth, 0.9)),
+    "Linear: SGD": Line(LINEAR, lambda s: SGD(1 / s.row)),
+    "Linear: RandomizedKaczmarz": Line(LINEAR, lambda s: RandomizedKaczmarz()),
+    "Linear: NormalizedGradientDescent": Line(LINEAR, lambda s: NormalizedGradientDescent(Decay(s.far, 1))),
+    "Linear: LabelNoiseSGD 0.1": Line(LINEAR, lambda s: LabelNoiseSGD(Decay(1 / s.row, 0.6), 0.1)),
+    "Linear: SAM": Line(LINEAR, lambda s: SAM(0.5 / s.smooth, 0.1 / s.smooth)),
+    "Linear: NaturalGradient": Line(LINEAR, lambda s: NaturalGradient(0.5)),
+    # ridge
+    "Linear: GradientDescent, weight decay 1e-2": Line(
+        LINEAR, lambda s: GradientDescent(1 / (s.smooth + 0.01), weight_decay=0.01)
+    ),
+    "Linear: Averaged(GradientDescent) 1e-3": Line(
+        LINEAR, lambda s: Averaged(GradientDescent(1 / s.smooth), 1e-3)
     ),
     # dual points in range(Xᵀ): a Bregman projection
-    "Linear: PreconditionedFlow |Xᵀy|": Line(Linear(), lambda s: PreconditionedFlow(s.marginal)),
+    "Linear: PreconditionedFlow |Xᵀy|": Line(LINEAR, lambda s: PreconditionedFlow(s.marginal)),
     "Linear: PreconditionedGradientDescent |Xᵀy|": Line(
-        Linear(), lambda s: PreconditionedGradientDescent(s.marginal, s.marginal_step)
+        LINEAR, lambda s: PreconditionedGradientDescent(s.marginal, s.marginal_step)
     ),
-    "Linear: MirrorDescent hypentropy 1": Line(
-        Linear(), lambda s: MirrorDescent(Hypentropy(0.0), 1 / (s.smooth * np.hypot(s.reach, 1.0)))
+    "Linear: MirrorFlow hypentropy 1e-2": Line(LINEAR, lambda s: MirrorFlow(Hypentropy(np.log(1e-2)))),
+    "Linear: MirrorFlow ℓ1.5": Line(LINEAR, lambda s: MirrorFlow(PNorm(1.5))),
+    "Linear: MirrorFlow ‖w‖²_1.1": Line(LINEAR, lambda s: MirrorFlow(SquaredPNorm(1.1))),
+    "Linear: MirrorDescent hypentropy 1, momentum": Line(
+        LINEAR, lambda s: MirrorDescent(Hypentropy(0.0), 1 / (s.smooth * np.hypot(s.reach, 1.0)), 0.95)
     ),
-    "Linear: MirrorDescent ℓ1.5": Line(
-        Linear(), lambda s: MirrorDescent(PNorm(1.5), 0.5 / (s.smooth * np.sqrt(s.reach)))
+    "Linear: MirrorDescent ℓ1.5, momentum": Line(
+        LINEAR, lambda s: MirrorDescent(PNorm(1.5), 0.5 / (s.smooth * np.sqrt(s.reach)), 0.95)
     ),
-    # steepest descent: no potential is known
-    "Linear: SteepestDescent ℓ1": Line(Linear(), lambda s: SteepestDescent(1.0, 1 / s.smooth_in(1.0))),
-    "Linear: SteepestDescent ℓ1.5": Line(Linear(), lambda s: SteepestDescent(1.5, 1 / s.smooth_in(1.5))),
-    "Linear: SteepestDescent ℓ3": Line(Linear(), lambda s: SteepestDescent(3.0, 1 / s.smooth_in(3.0))),
-    "Linear: SteepestDescent ℓ∞": Line(Linear(), lambda s: SteepestDescent(np.inf, 1 / s.smooth_in(np.inf))),
-    "Linear: CoordinateDescent": Line(Linear(), lambda s: CoordinateDescent(Decay(s.far, 1.0))),
-    "Linear: SignDescent": Line(Linear(), lambda s: SignDescent(Decay(s.reach / 2, 1.0))),
-    # products: hypentropy at the scale of the start
-    "Diagonal(2): GradientFlow 1": Line(Diagonal(2), lambda s: GradientFlow(), Balanced(1.0)),
-    "Diagonal(2): GradientFlow 1e-1": Line(Diagonal(2), lambda s: GradientFlow(), Balanced(1e-1)),
-    "Diagonal(2): GradientFlow 1e-2": Line(Diagonal(2), lambda s: GradientFlow(), Balanced(1e-2)),
-    "Diagonal(2): GradientFlow 1e-4": Line(Diagonal(2), lambda s: GradientFlow(), Balanced(1e-4)),
-    "Diagonal(2): GradientFlow 1e-6": Line(Diagonal(2), lambda s: GradientFlow(), Balanced(1e-6)),
-    "Diagonal(2): GradientDescent 1": Line(
-        Diagonal(2), lambda s: GradientDescent(1 / (4 * s.smooth * (s.reach + 2))), Balanced(1.0)
+    # steepest descent and adaptive steps: no potential is known
+    "Linear: SteepestDescent ℓ1": Line(LINEAR, lambda s: SteepestDescent(1.0, 1 / s.smooth_in(1.0))),
+    "Linear: SteepestDescent ℓ1.5": Line(LINEAR, lambda s: SteepestDescent(1.5, 1 / s.smooth_in(1.5))),
+    "Linear: SteepestDescent ℓ3": Line(LINEAR, lambda s: SteepestDescent(3.0, 1 / s.smooth_in(3.0))),
+    "Linear: SteepestDescent ℓ∞": Line(LINEAR, lambda s: SteepestDescent(np.inf, 1 / s.smooth_in(np.inf))),
+    "Linear: CoordinateDescent": Line(LINEAR, lambda s: CoordinateDescent(Decay(s.far, 1))),
+    "Linear: SignDescent": Line(LINEAR, lambda s: SignDescent(Decay(s.reach / 2, 1))),
+    "Linear: AdaGrad": Line(LINEAR, lambda s: AdaGrad(s.reach / 4)),
+    "Linear: RMSProp": Line(LINEAR, lambda s: RMSProp(Decay(s.reach / 20, 0.75))),
+    "Linear: Adam": Line(LINEAR, lambda s: Adam(Decay(s.reach / 20, 0.75))),
+    "Linear: Lion": Line(LINEAR, lambda s: Lion(Decay(s.reach / 20, 0.75))),
+    # products
+    "Diagonal(2): GradientFlow 1": Line(DIAGONAL, flow, ONE),
+    "Diagonal(2): GradientFlow 1e-1": Line(DIAGONAL, flow, TENTH),
+    "Diagonal(2): GradientFlow 1e-2": Line(DIAGONAL, flow, Balanced(1e-2)),
+    "Diagonal(2): GradientFlow 1e-4": Line(DIAGONAL, flow, Balanced(1e-4)),
+    "Diagonal(2): GradientFlow 1e-6": Line(DIAGONAL, flow, Balanced(1e-6)),
+    "Diagonal(2): MomentumFlow 1": Line(DIAGONAL, lambda s: MomentumFlow(10 * s.step_at(4, 2)), ONE),
+    "Diagonal(2): StochasticGradientFlow 1": Line(
+        DIAGONAL, lambda s: StochasticGradientFlow(s.step_at(4, 2, s.row)), ONE
     ),
-    "Diagonal(2): SGD 1": Line(Diagonal(2), lambda s: SGD(1 / (4 * s.row * (s.reach + 2))), Balanced(1.0)),
-    "Diagonal(2): HeavyBall 1e-1": Line(
-        Diagonal(2), lambda s: HeavyBall(1 / (4 * s.smooth * s.reach), 0.9), Balanced(1e-1)
+    "Diagonal(2): GradientDescent 1": Line(DIAGONAL, lambda s: GradientDescent(s.step_at(4, 2)), ONE),
+    "Diagonal(2): SGD 1": Line(DIAGONAL, lambda s: SGD(s.step_at(4, 2, s.row)), ONE),
+    "Diagonal(2): HeavyBall 1e-1": Line(DIAGONAL, lambda s: HeavyBall(s.step_at(4, 0), 0.9), TENTH),
+    "Diagonal(2): LabelNoiseSGD 1": Line(
+        DIAGONAL, lambda s: LabelNoiseSGD(Decay(s.step_at(4, 2, s.row), 0.25), 0.5), ONE
     ),
-    "Hadamard: GradientFlow 1e-1": Line(Hadamard(), lambda s: GradientFlow(), Balanced(1e-1)),
-    "Hadamard: GradientDescent 1": Line(
-        Hadamard(), lambda s: GradientDescent(1 / (2 * s.smooth * (s.reach + 1))), Balanced(1.0)
-    ),
-    "Diagonal(3): GradientFlow 1e-1": Line(Diagonal(3), lambda s: GradientFlow(), Balanced(1e-1)),
-    "PowerPropagation(1.5): GradientFlow 1e-1": Line(
-        PowerPropagation(1.5), lambda s: GradientFlow(), Balanced(1e-1)
-    ),
-    "PowerPropagation(2): GradientFlow 1e-1": Line(
-        PowerPropagation(2.0), lambda s: GradientFlow(), Balanced(1e-1)
-    ),
+    "Diagonal(2): SAM 1": Line(DIAGONAL, lambda s: SAM(0.5 * s.step_at(4, 2), 0.5 * s.step_at(4, 2)), ONE),
+    "Diagonal(2): AdaGrad 1e-1": Line(DIAGONAL, lambda s: AdaGrad(np.sqrt(s.reach) / 10), TENTH),
+    "Diagonal(2): Adam 1e-1": Line(DIAGONAL, lambda s: Adam(Decay(np.sqrt(s.reach) / 20, 0.75)), TENTH),
+    "Hadamard(2): GradientFlow 1e-1": Line(HADAMARD, flow, TENTH),
+    "Hadamard(2): GradientDescent 1": Line(HADAMARD, lambda s: GradientDescent(s.step_at(2, 1)), ONE),
+    "Hadamard(3): GradientFlow 1e-1": Line(Hadamard(3), flow, TENTH),
+    "Diagonal(3): GradientFlow 1e-1": Line(Diagonal(3), flow, TENTH),
+    "Diagonal(4): GradientFlow 1e-1": Line(Diagonal(4), flow, TENTH),
+    "PowerPropagation(1.5): GradientFlow 1e-1": Line(PowerPropagation(1.5), flow, TENTH),
+    "PowerPropagation(2): GradientFlow 1e-1": Line(PowerPropagation(2.0), flow, TENTH),
+    # networks
+    "WeightNormalized: GradientFlow 1": Line(WeightNormalized(), flow, ONE),
+    "DeepLinear(d, 1, 1): GradientFlow 1e-1": Line(single, flow, TENTH),
 }
-"""An optimizer more is a line more. The number at the end of a name is the scale of the start."""
+"""An optimizer more is a line more. The last number of a name is the scale of the start."""
 
 
 @lru_cache(maxsize=4)
@@ -166,7 +217,12 @@ def recipes() -> dict[str, Callable[[Regression], Setting]]:
 
 
 def _recipe(line: Line) -> Callable[[Regression], Setting]:
-    return lambda problem: Setting(problem, line.model, line.optimizer(sizes(problem)), line.init)
+    def make(problem: Regression) -> Setting:
+        s = sizes(problem)
+        model = line.model(s) if callable(line.model) else line.model
+        return Setting(problem, model, line.optimizer(s), line.init)
+
+    return make
 
 
 def default_settings(problem: Regression) -> dict[str, Setting]:

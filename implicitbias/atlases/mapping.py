@@ -154,7 +154,7 @@ def atlas(
     only: Sequence[str] = (),
     stop: Stop | None = None,
     steps: int | None = None,
-    seconds: float = 30.0,
+    seconds: float = 10.0,
     seed: int = 0,
     jobs: int = 1,
     progress: Callable[[AtlasRow], None] | None = None,

@@ -37,8 +37,8 @@ def _numbers(row: AtlasRow, folds: int = 0) -> list[str]:
 
 
 def _selects(row: AtlasRow) -> str:
-    """The predicted program, short."""
-    return row.program.removesuffix(MINIMISES) or "—"
+    """The predicted program, short; the rule where it gives a point or a curve instead."""
+    return row.program.removesuffix(MINIMISES) or row.rule or "—"
 
 
 def plain_row(row: AtlasRow | None = None) -> str:
@@ -193,8 +193,8 @@ def figure(atlas: Atlas, draw: Callable[[Atlas, Any], Any] | None = None) -> Any
 
     from ..plotting import STYLE as sheet
 
-    size = 2.4 + 0.155 * len(atlas.rows)
-    shape = (size + 2.6, size) if draw in (None, draw_distances) else (4.6, 3.4)
+    size = 1.2 + 0.15 * len(atlas.rows)
+    shape = (size + 3.4, size) if draw in (None, draw_distances) else (4.6, 3.4)
     with matplotlib.style.context(sheet):
         made = Figure(figsize=shape, layout="constrained")
         (draw or draw_distances)(atlas, made.add_subplot())
@@ -223,18 +223,31 @@ def draw_norms(atlas: Atlas, ax: Any) -> Any:
     """‖w‖₁ against ‖w‖₂ of the converged rows, a point for each solution, with the least of any interpolant."""
     from ..plotting import CONTROL, SIMULATION
 
-    for k, group in enumerate(atlas.groups):
-        m = atlas.rows[group[0]].measures
-        ax.plot(m["l1"], m["l2"], "o", color=SIMULATION, ms=4 + min(len(group), 12) / 2, alpha=0.75, mew=0)
-        ax.annotate(
-            letter(k), (m["l1"], m["l2"]), xytext=(4, 4), textcoords="offset points", fontsize=7, color="0.25"
-        )
+    points = [[atlas.rows[g[0]].measures[key] for key in ("l1", "l2")] for g in atlas.groups]
+    for (x, y), group in zip(points, atlas.groups):
+        ax.plot(x, y, "o", color=SIMULATION, ms=4 + min(len(group), 12) / 2, alpha=0.75, mew=0)
+    for (x, y), text in _labels(np.array(points).reshape(-1, 2)):
+        ax.annotate(text, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7, color="0.25")
     if atlas.least:
         ax.axvline(atlas.least["l1"], color=CONTROL, lw=0.8, ls=(0, (4, 3)), zorder=0)
         ax.axhline(atlas.least["l2"], color=CONTROL, lw=0.8, ls=(0, (4, 3)), zorder=0)
     ax.margins(0.12)
     ax.set(xlabel="‖w‖₁", ylabel="‖w‖₂")
     return ax
+
+
+def _labels(points: np.ndarray) -> list[tuple[np.ndarray, str]]:
+    """A letter beside each point; points that a reader cannot tell apart share a place."""
+    size = np.ptp(points, axis=0) if len(points) else 1.0
+    near = 0.03 * np.where(size == 0, 1.0, size)
+    places: list[tuple[np.ndarray, str]] = []
+    for k, point in enumerate(points):
+        at = next((i for i, (p, _) in enumerate(places) if np.all(np.abs(p - point) <= near)), None)
+        if at is None:
+            places.append((point, letter(k)))
+        else:
+            places[at] = places[at][0], f"{places[at][1]} {letter(k)}"
+    return places
 
 
 def letter(k: int) -> str:

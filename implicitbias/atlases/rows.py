@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..dynamics import Run, Save, Setting, Stop, simulate
-from ..problems import HeldOut, Regression
+from ..problems import HeldOut
 from ..selection import NoPrediction, Prediction, compare, predict
 from ..threads import one_blas_thread
 from .words import describe, program_text
@@ -20,8 +20,8 @@ __all__ = ["AtlasRow"]
 
 SUPPORT = 1e-3
 """A coordinate counts as used when |w_j| exceeds this share of the largest."""
-FUSED, PLAIN = 1_000_000, 200_000
-"""Default limits on steps where a fused loop runs them, and where Python does."""
+FUSED, SINGLE, PLAIN = 1_000_000, 10_000_000, 200_000
+"""Default limits on steps that a fused loop takes, on those of single samples, and on those that Python takes."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,22 @@ def _support(w: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run may cost: steps (a stochastic method's n/batch count as one) and seconds.
+    """What a run may cost: steps, and seconds.
 
-    ``steps`` None: a million where a fused loop exists for the setting, 200 thousand otherwise.
+    ``steps`` None: a million where a fused loop exists for the setting (ten million when a step sees few samples),
+    200 thousand otherwise.
     """
 
     steps: int | None = None
-    seconds: float = 30.0
+    seconds: float = 10.0
 
     def steps_for(self, setting: Setting) -> int:
-        """The limit on the single steps of a setting."""
-        steps = self.steps if self.steps is not None else FUSED if _is_fused(setting) else PLAIN
-        look_every = getattr(setting.optimizer, "look_every", None)
-        return steps * (look_every(setting.problem.n) if look_every else 1)
+        """The limit on the steps of a setting."""
+        if self.steps is not None:
+            return self.steps
+        if not _is_fused(setting):
+            return PLAIN
+        return SINGLE if setting.optimizer.kernel_rule().batch else FUSED
 
 
 def _is_fused(setting: Setting) -> bool:
@@ -237,7 +240,7 @@ def run_within(setting: Setting, task: Task) -> Run:
             raise _TimeIsUp(moment)
         return 0.0
 
-    stop = _goal(setting.problem) if task.stop is None else task.stop
+    stop = _goal(setting) if task.stop is None else task.stop
     if stop.steps is None:
         stop = dataclasses.replace(stop, steps=task.budget.steps_for(setting))
     # 1024 is where the step loops pause anyway: what is watched changes no number
@@ -249,11 +252,16 @@ def run_within(setting: Setting, task: Task) -> Run:
         return Run(**up.moment.numbers(), status="budget", message=message)
 
 
-def _goal(problem: Regression) -> Stop:
-    """A residual of 1e-12‖y‖ where Xw = y can be solved, else a gradient of 1e-12‖∇L(0)‖."""
-    if problem.consistent:
-        return Stop(loss=1e-24 * float(problem.loss(np.zeros(problem.w_shape))))
-    return Stop(gradient=1e-12 * float(np.linalg.norm(problem.gradient(np.zeros(problem.w_shape)))))
+def _goal(setting: Setting) -> Stop:
+    """A residual of 1e-12‖y‖ where it can be reached, else a gradient of 1e-12‖∇L(0)‖.
+
+    It cannot where Xw = y has no solution, and under weight decay.
+    """
+    problem, zero = setting.problem, np.zeros(setting.problem.w_shape)
+    decays = getattr(setting.optimizer, "weight_decay", 0.0) != 0.0
+    if problem.consistent and not decays:
+        return Stop(loss=1e-24 * float(problem.loss(zero)))
+    return Stop(gradient=1e-12 * float(np.linalg.norm(problem.gradient(zero))))
 
 
 def _made(setting: Setting | Exception) -> Setting:

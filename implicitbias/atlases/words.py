@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..geometry import Euclidean, Hypentropy, Mahalanobis, PNorm, Potential
-from ..selection import BregmanProjection, MaxMargin, Prediction
+from ..geometry import Euclidean, Hypentropy, Mahalanobis, PNorm, Potential, SquaredPNorm
+from ..selection import BregmanProjection, Prediction
 
 __all__ = ["describe", "program_text"]
 
@@ -43,15 +43,13 @@ def _tells(value: Any, name: str) -> bool:
 
 
 def program_text(pred: Prediction) -> str:
-    """What the prediction minimises, in a line; its kind where it has no program."""
+    """What the prediction minimises, in a line; empty where its rule gives a point or a curve instead."""
     program = pred.program
     if program is None:
-        return "a curve in time" if pred.is_curve else "a point in closed form"
+        return ""
     if isinstance(program, BregmanProjection):
         tilt = "" if not np.any(program.z0) else " − ⟨z₀, w⟩"
         return f"min {potential_text(program.potential)}{tilt} subject to Xw = y"
-    if isinstance(program, MaxMargin):
-        return f"max min_i z_i·w over {describe(program.norm)} ≤ 1"
     first = (type(program).__doc__ or type(program).__name__).split("\n")[0]
     return first.rstrip(".")
 
@@ -64,6 +62,8 @@ def potential_text(potential: Potential) -> str:
         return "½wᵀMw"
     if isinstance(potential, PNorm):
         return f"‖w‖_p, p = {potential.p:g}"
+    if isinstance(potential, SquaredPNorm):
+        return f"½‖w‖_p², p = {potential.p:g}"
     if isinstance(potential, Hypentropy):
         return f"hypentropy at c = {_scale(np.asarray(potential.log_c))}"
     return describe(potential)

@@ -9,25 +9,23 @@ import numpy as np
 
 __all__ = ["heat_map"]
 
-SAME = 1e-9
-"""Distances below this are drawn alike: rounding and tolerances."""
+TICKS = (0.0, 0.01, 0.05, 0.2, 0.5, 1.0)
 
 
 def heat_map(
     distances: np.ndarray, names: Sequence[str], ax: Any = None, *, label: str = "relative distance"
 ) -> list[Any]:
-    """Distances (m, m) between named things, on a logarithmic scale from 1e-9 (dark) to 1 (pale).
+    """Distances (m, m) between named things: colours go by their square roots, from 0 (dark) to 1 (pale).
 
     NaN, where there is nothing to compare, stays white. Returns the image and its colour bar.
     """
-    from matplotlib.colors import LogNorm
+    from matplotlib.colors import PowerNorm
 
     from . import _axes
 
-    ax = _axes(ax)
-    shown = np.clip(np.asarray(distances, dtype=float), SAME, 1.0)
-    image = ax.imshow(shown, cmap="magma", norm=LogNorm(SAME, 1.0), interpolation="nearest")
-    m = len(names)
+    ax, m = _axes(ax), len(names)
+    shown = np.clip(np.asarray(distances, dtype=float), 0.0, 1.0)
+    image = ax.imshow(shown, cmap="magma", norm=PowerNorm(0.5, 0.0, 1.0), interpolation="nearest")
     ax.set_xticks(range(m), [str(i + 1) for i in range(m)])
     ax.set_yticks(range(m), [f"{name}  {i + 1}" for i, name in enumerate(names)])
     ax.tick_params(length=0)
@@ -37,6 +35,6 @@ def heat_map(
     ax.tick_params(which="minor", length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    bar = ax.figure.colorbar(image, ax=ax, fraction=0.04, pad=0.02, label=label)
+    bar = ax.figure.colorbar(image, ax=ax, fraction=0.04, pad=0.02, label=label, ticks=TICKS)
     bar.outline.set_visible(False)
     return [image, bar]
