@@ -59,8 +59,8 @@ class Averaged(Step):
 
     @property
     def row_space(self) -> bool:  # type: ignore[override]
-        """An average of points of an affine space lies in it."""
-        return self.optimizer.row_space
+        """The mean of points of an affine space lies in it and tends to their limit; a geometric average does not."""
+        return self.decay is None and self.optimizer.row_space
 
     def requires(self, problem: Any, model: Any) -> str | None:
         """Why this optimizer cannot run there; None when it can."""

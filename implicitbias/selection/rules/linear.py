@@ -4,12 +4,60 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...optimizers import GradientDescent, GradientFlow, HeavyBall, Nesterov
+import numpy as np
+
+from ...optimizers import Averaged, GradientDescent, GradientFlow, HeavyBall, Nesterov
 from ..rule import Hypothesis, Rule
 from ..spectral import SpectralCurve
 from .common import CONSISTENT, CONVERGED, LINEAR, SQUARE_LOSS, mirror_projection
 
 __all__: list[str] = []
+
+
+def averaged_ridge(setting: Any, run: Any = None) -> np.ndarray:
+    """argmin L(w) + (λ/2)‖w − w₀‖², λ = p(1 − β(1 − p))/((1 − p)η): what averages with weights ∝ (1 − p)^k tend to."""
+    X, y, w0 = setting.problem.X, setting.problem.y, setting.w0
+    p, inner = setting.optimizer.decay, setting.optimizer.optimizer
+    lam = p * (1 - getattr(inner, "momentum", 0.0) * (1 - p)) / ((1 - p) * inner.step)
+    # in n dimensions: (XᵀX + nλI)⁻¹Xᵀ = Xᵀ(XXᵀ + nλI)⁻¹
+    w: np.ndarray = w0 + X.T @ np.linalg.solve(X @ X.T + len(y) * lam * np.eye(len(y)), y - X @ w0)
+    return w
+
+
+def _average_converges(setting: Any) -> bool:
+    """(1 − p)|ζ| < 1 for both roots ζ of every mode; as η grows, the first to leave that disc is ζ = −1/(1 − p)."""
+    keep, inner = 1 - setting.optimizer.decay, setting.optimizer.optimizer
+    top = float(np.linalg.norm(setting.problem.X, 2)) ** 2 / setting.problem.n
+    return inner.step * top * keep < (1 + keep) * (1 + getattr(inner, "momentum", 0.0) * keep)
+
+
+# before mirror_rule: the average never leaves w₀ + range(Xᵀ), but it does not tend to an interpolant
+averaged_rule = Rule(
+    name="ridge of a geometric average",
+    source="neu2018averaging",
+    hypotheses=(
+        SQUARE_LOSS,
+        LINEAR,
+        Hypothesis(
+            "the optimizer is the geometric average of gradient descent or heavy ball with a constant step, without "
+            "weight decay",
+            lambda s: (
+                isinstance(s.optimizer, Averaged)
+                and s.optimizer.decay is not None
+                and isinstance(s.optimizer.optimizer, GradientDescent | HeavyBall)
+                and isinstance(s.optimizer.step, float)
+                and s.optimizer.weight_decay == 0
+            ),
+        ),
+        Hypothesis("the step is small enough for the average to converge", _average_converges),
+        Hypothesis(
+            "the weights still to come are below rounding",
+            lambda run: (1 - run.setting.optimizer.decay) ** run.steps <= 1e-14,
+            of="run",
+        ),
+    ),
+    apply=averaged_ridge,
+)
 
 mirror_rule = Rule(
     name="Bregman projection of the start",
