@@ -70,8 +70,8 @@ def add_command(commands: Any) -> None:
     add("--budget", type=float, default=10.0, metavar="SECONDS", help="limit on each run (default 10)")
     add(
         "--steps", type=int, metavar="N",
-        help="limit on the steps of each run (default: a million where the loop is compiled, ten when a step sees few samples, "
-        "200 thousand elsewhere)",
+        help="limit on the steps of each run (default: a million where the loop is compiled, ten when a step sees few "
+        "samples, 200 thousand elsewhere)",
     )  # fmt: skip
     add("--jobs", type=int, metavar="N", help=f"processes (default: one per core, at most {MOST_JOBS})")
     add("--json", type=Path, metavar="FILE", help="write every number as JSON (- for standard output)")
@@ -125,6 +125,7 @@ def _run_with_progress(args: argparse.Namespace, split: Any, console: Any) -> An
     from .page import plain_row
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = len(chosen_names(recipes(), args.only))
     options: dict[str, Any] = {
         "folds": split.folds(args.folds) if args.folds is not None else (), "only": args.only,
         "steps": args.steps, "seconds": args.budget, "seed": args.seed, "about": split.describe(),
@@ -141,7 +142,7 @@ def _run_with_progress(args: argparse.Namespace, split: Any, console: Any) -> An
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=len(chosen_names(recipes(), args.only)))
+        task = bar.add_task("", total=count)
         return atlas(
             split.problem, split.held_out, **options,
             progress=lambda row: bar.update(task, advance=1, description=row.name),

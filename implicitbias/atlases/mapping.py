@@ -56,6 +56,11 @@ class Atlas:
         """The rank of X."""
         return len(row_space(self.problem.X, self.problem.y)[0])
 
+    @property
+    def zero_loss(self) -> float:
+        """L(0), what losses are small beside."""
+        return float(self.problem.loss(np.zeros(self.problem.w_shape)))
+
     @cached_property
     def least(self) -> dict[str, float]:
         """The least ‖w‖₁, ‖w‖₂ and ‖w‖∞ of any w with Xw = y, by key of the measure.

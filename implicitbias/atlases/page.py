@@ -136,10 +136,13 @@ def html_page(atlas: Atlas) -> str:
         _figure(
             atlas, draw_distances, "How far apart: ‖w_i − w_j‖₂ over the larger norm. Dark is one solution."
         )
-        + _figure(atlas, draw_norms, "What each solution costs in two norms, with the least of any.", "half")
         if any(row.w is not None for row in atlas.rows)
         else ""
     )
+    if atlas.least:
+        figures += _figure(
+            atlas, draw_norms, "What each interpolant costs in two norms; dashed: the least of any.", "half"
+        )
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -220,13 +223,14 @@ def draw_distances(atlas: Atlas, ax: Any) -> Any:
 
 
 def draw_norms(atlas: Atlas, ax: Any) -> Any:
-    """‖w‖₁ against ‖w‖₂ of the converged rows, a point for each solution, with the least of any interpolant."""
+    """‖w‖₁ against ‖w‖₂ of the solutions that interpolate, with the least of any interpolant."""
     from ..plotting import CONTROL, SIMULATION
 
-    points = [[atlas.rows[g[0]].measures[key] for key in ("l1", "l2")] for g in atlas.groups]
-    for (x, y), group in zip(points, atlas.groups):
-        ax.plot(x, y, "o", color=SIMULATION, ms=4 + min(len(group), 12) / 2, alpha=0.75, mew=0)
-    for (x, y), text in _labels(np.array(points).reshape(-1, 2)):
+    fits = [k for k, g in enumerate(atlas.groups) if atlas.rows[g[0]].loss <= 1e-16 * atlas.zero_loss]
+    points = [[atlas.rows[atlas.groups[k][0]].measures[key] for key in ("l1", "l2")] for k in fits]
+    for (x, y), k in zip(points, fits):
+        ax.plot(x, y, "o", color=SIMULATION, ms=4 + min(len(atlas.groups[k]), 12) / 2, alpha=0.75, mew=0)
+    for (x, y), text in _labels(np.array(points).reshape(-1, 2), [letter(k) for k in fits]):
         ax.annotate(text, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7, color="0.25")
     if atlas.least:
         ax.axvline(atlas.least["l1"], color=CONTROL, lw=0.8, ls=(0, (4, 3)), zorder=0)
@@ -236,17 +240,17 @@ def draw_norms(atlas: Atlas, ax: Any) -> Any:
     return ax
 
 
-def _labels(points: np.ndarray) -> list[tuple[np.ndarray, str]]:
-    """A letter beside each point; points that a reader cannot tell apart share a place."""
+def _labels(points: np.ndarray, names: list[str]) -> list[tuple[np.ndarray, str]]:
+    """A name beside each point; points that a reader cannot tell apart share a place."""
     size = np.ptp(points, axis=0) if len(points) else 1.0
     near = 0.03 * np.where(size == 0, 1.0, size)
     places: list[tuple[np.ndarray, str]] = []
-    for k, point in enumerate(points):
+    for point, name in zip(points, names):
         at = next((i for i, (p, _) in enumerate(places) if np.all(np.abs(p - point) <= near)), None)
         if at is None:
-            places.append((point, letter(k)))
+            places.append((point, name))
         else:
-            places[at] = places[at][0], f"{places[at][1]} {letter(k)}"
+            places[at] = places[at][0], f"{places[at][1]} {name}"
     return places
 
 

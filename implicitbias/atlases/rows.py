@@ -164,7 +164,7 @@ def measured_row(task: Task) -> AtlasRow:
 
 def _measured(task: Task, setting: Setting, row: AtlasRow) -> AtlasRow:
     run = run_within(setting, task)
-    finite = bool(np.all(np.isfinite(run.w)))
+    finite = run.status != "diverged" and bool(np.all(np.isfinite(run.w)))
     row = dataclasses.replace(
         row, status=run.status, message=run.message, loss=float(run.loss), steps=int(run.steps),
         time=float(run.time), w=run.w if finite else None,
