@@ -35,7 +35,9 @@ FOREVER = 1e300
 HUGE = 1e150
 EPS = float(np.finfo(float).eps)
 MAX_STEPS = 2_000_000
-MAX_FALLBACKS = 3
+MAX_FALLBACKS = 6
+CRAWL = 1000
+"""Accepted steps after a fallback that must advance the time by a part in a thousand."""
 LOOK_BACK = 50
 """Accepted steps between two looks at whether the iterate still changes."""
 
@@ -238,6 +240,7 @@ class _Integration:
         if s >= end:
             return None
         solver, count, least = self._solver(clock, s, end, self.numerics.method), 0, False
+        begun, since = 0, -np.inf
         then, then_s = self.q, s
         while True:
             before, q_before = solver.t, self.q
@@ -248,7 +251,11 @@ class _Integration:
                 if self.counters["fallbacks"] >= MAX_FALLBACKS:
                     return Ending("failed", f"the integrator stopped at time {self.t:.6g}: {message}")
                 self.counters["fallbacks"] += 1
-                solver = self._solver(clock, solver.t, end, "radau")
+                # LSODA's history may be all that is wrong: once begun anew it often goes on, and is much faster
+                again = count - begun > LOOK_BACK and self.numerics.method == "lsoda"
+                solver, begun, since = (
+                    self._solver(clock, solver.t, end, "lsoda" if again else "radau"), count, solver.t,
+                )  # fmt: skip
                 continue
             self.q, count = np.array(solver.y), count + 1
             self.t, self.log_t = clock.time(solver.t), clock.log_time(solver.t)
@@ -263,12 +270,21 @@ class _Integration:
             # directions that the data do not see: the first step that no longer moves is the last.
             if ending is None and self.may_rest and is_near(self.q, q_before) and self.is_least():
                 ending = self.rest()
+            if ending is None and count - begun >= CRAWL and solver.t - since <= 1e-3 * abs(solver.t):
+                ending = self._crawls()
             if ending is None and count % LOOK_BACK == 0 and self.may_rest:
                 least_then, least = least, self.is_least() or self._at_minimum(then)
                 ending = self.rest() if least and least_then else self._stands(clock, solver.t, then_s, then)
                 then, then_s = self.q, solver.t
             if ending is not None:
                 return ending
+
+    def _crawls(self) -> Ending:
+        """After a fallback the time hardly advances: rounding in the field is what the steps resolve."""
+        return Ending(
+            "failed", f"the integrator hardly advances at time {self.t:.6g}: the data are too ill-conditioned for "
+            f"rtol = {self.numerics.rtol:g}, or the flow blows up there",
+        )  # fmt: skip
 
     def _at_minimum(self, then: np.ndarray) -> bool:
         """Whether q has settled, to the integrator's tolerance, where the objective is stationary and no saddle."""

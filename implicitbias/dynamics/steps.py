@@ -103,6 +103,7 @@ class _Loop:
             self.flat, self.state = resume["theta"].copy(), resume["optimizer"]
             self.k, self.time = resume["k"], resume["time"]
             self.accumulators.sums = resume["accumulators"].copy()
+        self.failure = ""
         self.rule = self._rule(engine)
         look_every = getattr(self.optimizer, "look_every", None)
         self.period = look_every(setting.problem.n) if look_every is not None else 1
@@ -224,6 +225,8 @@ class _Loop:
             return self.look() or Ending("converged", "the goal is met up to the rounding of the loss")
         if reason == 2:
             return self.diverged()
+        if reason == 3:
+            return Ending("failed", self.failure)
         ending = self.look() if timed or self.k % self.period == 0 else None
         return ending or (self.referee.limit("time") if timed else None)
 
@@ -240,9 +243,14 @@ class _Loop:
                     return s, 1
             oracle.k, oracle.cross, kept = k, 0.0, oracle.decay
             oracle.decay = decays[s]
-            self.flat, self.state = self.optimizer.update(oracle, self.state, self.flat, k)
+            try:
+                self.flat, self.state = self.optimizer.update(oracle, self.state, self.flat, k)
+            except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+                self.failure = f"step {k} could not be taken: {error}"
+                return s, 3
+            finally:
+                oracle.decay = kept
             self.accumulators.add(sizes[s], oracle.g, oracle.cross, decays[s])
-            oracle.decay = kept
         return sizes.size, 0
 
     def _fused(self, sizes: np.ndarray) -> tuple[int, int]:

@@ -19,8 +19,28 @@ __all__ = ["NaturalGradient", "PreconditionedFlow", "PreconditionedGradientDesce
 
 
 def _apply(P: Any, theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    matrix = P(theta) if callable(P) else P
+    matrix = _evaluated(P, theta) if callable(P) else P
     return gradient * matrix if np.ndim(matrix) < 2 else gradient @ np.asarray(matrix).T
+
+
+def _evaluated(P: Any, theta: np.ndarray) -> np.ndarray:
+    """P(θ), which must be what a fixed P must be, wherever the iterate is."""
+    matrix = np.asarray(P(theta))
+    if np.iscomplexobj(matrix) or theta.ndim > 1:  # inside a derivative
+        return matrix
+    shape, d = matrix.shape, theta.size
+    if shape not in ((), (d,), (d, d)):
+        raise ValueError(f"P(θ) has shape {shape}; θ has {d} entries: ({d},) or ({d}, {d}) is needed")
+    if matrix.ndim < 2:
+        if not np.all((matrix >= 0) & np.isfinite(matrix)):  # zero where a coordinate rests
+            raise ValueError(f"P(θ) has the entry {np.min(matrix):.3g}; a preconditioner is ≥ 0 and finite")
+        return matrix
+    if not np.allclose(matrix, matrix.T, rtol=1e-12, atol=1e-14 * np.abs(matrix).max()):
+        raise ValueError(f"P(θ) is not symmetric: max |P − Pᵀ| = {np.abs(matrix - matrix.T).max():.3g}")
+    least = float(np.linalg.eigvalsh(matrix)[0])
+    if least < -1e-12 * np.abs(matrix).max():
+        raise ValueError(f"P(θ) is not positive semidefinite: least eigenvalue {least:.3g}")
+    return matrix
 
 
 def _potential(P: Any, weight_decay: float) -> Potential | None:

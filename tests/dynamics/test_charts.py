@@ -125,7 +125,7 @@ REFUSED = {
         {"chart": "dual"},
         "rates differ",
     ),
-    "polish of depth 3": (ib.Diagonal(3), ib.GradientFlow(), {"polish": True}, "has no mirror form"),
+    "polish of depth 3": (ib.Diagonal(3), ib.GradientFlow(), {"polish": True}, "has no dual coordinates"),
     "polish of P": (
         ib.Linear(),
         ib.PreconditionedFlow(np.ones(7)),
