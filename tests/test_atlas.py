@@ -119,7 +119,7 @@ def test_a_row_that_raises_ends_itself_only(regression):
         if jobs == 1:
             assert "a row is one run, not a batch" in rows["batch"].message
             assert rows["sound"].converged
-            assert np.isnan(found.distances[0, 3])
+            assert np.isnan(found.distances[1, 3])
             assert found.distances[3, 3] == 0
             assert found.letters == ["", "", "", "A"]
         assert "ValueError: no such start" in plain_row(rows["unmade"])
@@ -383,11 +383,11 @@ def test_budgets_follow_what_a_step_costs(regression):
         return ib.Setting(regression, ib.Linear(), optimizer)
 
     limits = [
-        Budget().steps_for(setting(o))
+        Budget().steps_for(setting(o), ib.Stop(loss=1e-9))
         for o in (ib.GradientDescent(0.1), ib.SGD(0.1), ib.NaturalGradient(1.0))
     ]
     assert limits == [1_000_000, 10_000_000, 200_000]
-    assert Budget(7).steps_for(setting(ib.SGD(0.1))) == 7
+    assert Budget(7).steps_for(setting(ib.SGD(0.1)), ib.Stop()) == 7
 
 
 # -- the command -----------------------------------------------------------------------------------

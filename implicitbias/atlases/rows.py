@@ -69,20 +69,22 @@ class Budget:
     steps: int | None = None
     seconds: float = 10.0
 
-    def steps_for(self, setting: Setting) -> int:
+    def steps_for(self, setting: Setting, stop: Stop) -> int:
         """The limit on the steps of a setting."""
         if self.steps is not None:
             return self.steps
-        if not _is_fused(setting):
+        if setting.is_flow or not _is_fused(setting, stop):
             return PLAIN
         return SINGLE if setting.optimizer.kernel_rule().batch else FUSED
 
 
-def _is_fused(setting: Setting) -> bool:
-    make = getattr(setting.optimizer, "kernel_rule", None)
-    rule = make() if make is not None else None
-    has_branch = getattr(setting.model, "dynamics_code", -1) >= 0
-    return rule is not None and has_branch and setting.problem.kernel_data() is not None
+def _is_fused(setting: Setting, stop: Stop) -> bool:
+    """Whether a fused loop runs the setting: no step of it is refused."""
+    try:
+        simulate(setting, dataclasses.replace(stop, steps=0), engine="numba")
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,7 +244,7 @@ def run_within(setting: Setting, task: Task) -> Run:
 
     stop = _goal(setting) if task.stop is None else task.stop
     if stop.steps is None:
-        stop = dataclasses.replace(stop, steps=task.budget.steps_for(setting))
+        stop = dataclasses.replace(stop, steps=task.budget.steps_for(setting, stop))
     # 1024 is where the step loops pause anyway: what is watched changes no number
     save = Save(every=16 if setting.is_flow else 1024, last=1, fields=(watch,))
     try:

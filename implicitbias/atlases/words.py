@@ -29,7 +29,7 @@ def describe(value: Any) -> str:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         told = [
             f"{f.name}={describe(getattr(value, f.name))}"
-            for f in sorted(dataclasses.fields(value), key=lambda f: f.kw_only)
+            for f in sorted(dataclasses.fields(value), key=lambda f: bool(f.kw_only))
             if f.init and not (f.kw_only and getattr(value, f.name) == f.default) and _tells(value, f.name)
         ]
         return f"{type(value).__name__}({', '.join(told)})"
