@@ -31,6 +31,7 @@ from .optimizers.sharpness import *
 from .optimizers.steepest import *
 from .optimizers.stochastic import *
 from .geometry.bregman import *
+from .geometry.custom import *
 from .geometry.entropies import *
 from .geometry.norms import *
 from .geometry.potentials import *

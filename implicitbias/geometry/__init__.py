@@ -1,7 +1,8 @@
 """What an optimizer can prefer: potentials (mirror maps), norms and their duals."""
 
-from . import bregman, entropies, norms, potentials, powers, products
+from . import bregman, custom, entropies, norms, potentials, powers, products
 from .bregman import *
+from .custom import *
 from .entropies import *
 from .norms import *
 from .potentials import *
@@ -10,6 +11,7 @@ from .powers import *
 
 __all__: list[str] = []
 __all__ += bregman.__all__
+__all__ += custom.__all__
 __all__ += entropies.__all__
 __all__ += norms.__all__
 __all__ += potentials.__all__

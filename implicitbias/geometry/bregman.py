@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..threads import one_blas_thread
-from .curve import Pair, curve_newton, residuals
+from .curve import Pair, curve_newton, joint_newton, residuals
 from .potentials import Potential
 
 __all__ = ["DualSolution", "bregman_projection"]
@@ -99,7 +99,7 @@ def _project(
     psi, A, b, R = constraints(potential, X, y)
     z = None if multiplier is None else z0 + X.T @ multiplier
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        solve = _by_curve if psi.newton == "curve" else _by_stages
+        solve = _by_stages if psi.newton in ("dual", "primal") else _by_pairs
         w, z, iterations = solve(psi, z0, A, b, z, max_iterations)
         return DualSolution(w, z, R @ (A @ (z - z0)), max(residuals(z0, A, b, w, z)), iterations)
 
@@ -124,19 +124,20 @@ def _by_stages(
     return potential.inverse_gradient(z), z, iterations
 
 
-def _by_curve(
+def _by_pairs(
     potential: Potential, z0: np.ndarray, A: np.ndarray, b: np.ndarray, z: np.ndarray | None, limit: int
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Newton along the curve (w, z), through easier potentials and tilts; each hands its w on."""
+    """Newton on pairs (w, z), through easier potentials and tilts; each hands its w on."""
     start = potential.interior(A.T @ b)
     stages = [(potential, z0)] if z is not None else potential.approach(z0, start)
     at = Pair(start, stages[0][0].gradient(start)) if z is None else Pair(potential.inverse_gradient(z), z)
     iterations = 0
     for i, (psi, tilt) in enumerate(stages):
-        last = i == len(stages) - 1
+        good = 4 * EPS if i == len(stages) - 1 else 1e-6
         if psi is not stages[i - 1][0]:
             at = Pair(at.w, psi.gradient(at.w))
-        at, k = curve_newton(psi, tilt, A, b, at, limit, 4 * EPS if last else 1e-6)
+        newton = curve_newton if psi.newton == "curve" else joint_newton
+        at, k = newton(psi, tilt, A, b, at, limit, good)
         iterations += k
     return at.w, at.z, iterations
 

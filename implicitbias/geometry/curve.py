@@ -19,9 +19,11 @@ import numpy as np
 
 from .potentials import Potential
 
-__all__ = ["Pair", "curve_newton"]
+__all__ = ["Pair", "curve_newton", "joint_newton"]
 
 EPS = float(np.finfo(float).eps)
+STEEPEST = 1e200
+"""Where ψ″ vanishes, as w⁴ does at zero, ∂w/∂z is infinite."""
 
 
 class _Basic(NamedTuple):
@@ -54,7 +56,7 @@ def curve_newton(
         # rounding stops the decrease, or nothing has come of many steps
         if not np.isfinite(worst) or least <= good or (idle > 1 and least < 1e-10) or idle > 40:
             return best, k
-        D = 1.0 / psi.hessian(at.w)
+        D = np.minimum(1.0 / psi.hessian(at.w), STEEPEST)
         S = heaviest_basis(A, np.sqrt(D))
         if basic is None or not np.array_equal(S, basic.S):
             basic = _basic_form(A, b, S)
@@ -62,8 +64,48 @@ def curve_newton(
             dz = _tangent_step(basic, D, at.z - z0, at.w)
         except np.linalg.LinAlgError:
             return best, k
-        at = _nearest_on_curve(psi, at, D * dz, dz)
+        ahead = _nearest_on_curve(psi, at, D * dz, dz)
+        if ahead is None:
+            return best, k
+        at = ahead
     return best, limit
+
+
+def joint_newton(
+    psi: Potential, z0: np.ndarray, A: np.ndarray, b: np.ndarray, start: Pair, limit: int, good: float
+) -> tuple[Pair, int]:
+    """The same for a ψ that is not separable: tangents of z = ∇ψ(w), followed as far as both residuals decrease."""
+    at, idle = start, 0
+    least = _joint_size(z0, A, b, at)
+    for k in range(limit):
+        if least <= good or idle > 1:
+            return at, k
+        try:
+            inverse = np.linalg.inv(psi.hessian(at.w))
+            e = at.z - z0
+            q = e - A.T @ (A @ e)
+            r = b - A @ at.w
+            dz = A.T @ np.linalg.solve(A @ inverse @ A.T, r + A @ (inverse @ q)) - q
+        except (np.linalg.LinAlgError, ValueError):
+            return at, k
+        for t in 0.5 ** np.arange(40):
+            try:
+                ahead = Pair(at.w + t * inverse @ dz, psi.gradient(at.w + t * inverse @ dz))
+            except ValueError:
+                continue
+            size = _joint_size(z0, A, b, ahead)
+            if size <= (1 - 0.1 * t) * least:
+                break
+        else:  # rounding stops the decrease
+            return at, k
+        idle = idle + 1 if size > 0.5 * least and t == 1.0 and least < 1e-10 else 0
+        at, least = ahead, size
+    return at, limit
+
+
+def _joint_size(z0: np.ndarray, A: np.ndarray, b: np.ndarray, at: Pair) -> float:
+    size = float(np.hypot(*residuals(z0, A, b, *at)))
+    return size if np.isfinite(size) else np.inf
 
 
 def residuals(
@@ -112,19 +154,23 @@ def _tangent_step(basic: _Basic, D: np.ndarray, e: np.ndarray, w: np.ndarray) ->
     return T.T @ x - q
 
 
-def _nearest_on_curve(psi: Potential, at: Pair, dw: np.ndarray, dz: np.ndarray) -> Pair:
+def _nearest_on_curve(psi: Potential, at: Pair, dw: np.ndarray, dz: np.ndarray) -> Pair | None:
     """From the end (w + dw, z + dz) of a tangent back to the curve, at that w or at that z.
 
     Of the two the nearer is taken, which is also the one on the tangent's side of the curve. Small
-    steps go by w, whose digits are good, unless w has underflowed.
+    steps go by w, whose digits are good, unless w has underflowed. A step out of the domain is halved.
     """
     w, z = at
-    by_z = psi.inverse_gradient(z + dz)
-    by_w = w + dw
-    # z has run into a wall that it leaves on the other side: no farther there than it was here
-    crossed = (by_w * w < 0) & ~np.isfinite(by_z)
-    by_w = np.where(crossed, np.clip(by_w, -np.abs(w), np.abs(w)), by_w)
-    nearer = np.isfinite(by_z) & (np.abs(by_z - w) < np.abs(dw)) & (np.abs(dw) > 0.5 * np.abs(w))
-    nearer |= (dw == 0) & (dz != 0)
-    inner = np.where(nearer, psi.interior(w), by_w)
-    return Pair(np.where(nearer, by_z, by_w), np.where(nearer, z + dz, psi.gradient(inner)))
+    for t in 0.5 ** np.arange(30):
+        by_z, by_w = psi.inverse_or_nan(z + t * dz), w + t * dw
+        # z has run into a wall that it leaves on the other side: no farther there than it was here
+        crossed = (by_w * w < 0) & ~np.isfinite(by_z)
+        by_w = np.where(crossed, np.clip(by_w, -np.abs(w), np.abs(w)), by_w)
+        nearer = np.isfinite(by_z) & (np.abs(by_z - w) < t * np.abs(dw)) & (t * np.abs(dw) > 0.5 * np.abs(w))
+        nearer |= (dw == 0) & (dz != 0)
+        try:
+            z_w = psi.gradient(np.where(nearer, psi.interior(w), by_w))
+        except ValueError:
+            continue
+        return Pair(np.where(nearer, by_z, by_w), np.where(nearer, z + t * dz, z_w))
+    return None

@@ -11,6 +11,7 @@ each accepting leading batch axes. Scalings of ψ do not change what is selected
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -55,12 +56,51 @@ class Potential(ABC):
         """D_ψ(w, w₀) = ψ(w) − ψ(w₀) − ⟨∇ψ(w₀), w − w₀⟩ ≥ 0."""
         return self.value(w) - self.value(w0) - np.sum(self.gradient(w0) * (w - w0), axis=-1)
 
+    @staticmethod
+    def from_value(f: Callable[[np.ndarray], Any], point: Any = 1.0) -> Potential:
+        """The potential whose value is the strictly convex function f.
+
+        f gets w (…, d) and returns either its terms ψ_j(w_j), shape (…, d), for a separable ψ, or ψ(w), shape
+        (…), for a joint one. ``point`` lies inside the domain: a number for every coordinate, or (d,).
+        Derivatives, inverses and their accuracy: :class:`CustomPotential`.
+
+        >>> psi = Potential.from_value(np.cosh)
+        >>> psi.gradient(np.array([0.0, 1.0])) / np.sinh(1)
+        array([0., 1.])
+        >>> Potential.from_value(lambda w: -(w**2))
+        Traceback (most recent call last):
+        ValueError: the potential is not strictly convex: its derivative is 58 at w[0] = -29 and 37.0485 at -18.5243
+        """
+        from .custom import CustomPotential
+
+        return CustomPotential(f, "value", point)
+
+    @staticmethod
+    def from_gradient(g: Callable[[np.ndarray], Any], point: Any = 1.0) -> Potential:
+        """The potential whose gradient is g, which gets w (…, d) and returns z (…, d): a mirror map of one's own.
+
+        Where every z_j depends on w_j only, ψ is separable. ``point`` lies inside the domain: a number for
+        every coordinate, or (d,). ψ is an integral of g; see :class:`CustomPotential`.
+
+        >>> psi = Potential.from_gradient(np.sinh)
+        >>> bool(abs(psi.value(np.array([1.0, 2.0])) - (np.cosh(1) + np.cosh(2) - 2)) < 1e-13)
+        True
+        """
+        from .custom import CustomPotential
+
+        return CustomPotential(g, "gradient", point)
+
+    def inverse_or_nan(self, z: np.ndarray) -> np.ndarray:
+        """∇ψ*(z); where there is none, not finite in place of an error."""
+        return self.inverse_gradient(z)
+
     separable: bool = True
     """Whether ψ is a sum over coordinates, so that Hessians are diagonals."""
 
     newton: str = "dual"
     """How projections are found: by Newton's method on the "dual", where ∇ψ* is smooth and z holds w;
-    on the "primal", where ∇ψ is; or, for separable ψ, along the "curve" of the pairs (w, ∇ψ(w)).
+    on the "primal", where ∇ψ is; or from any w on both conditions at once, for separable ψ along the "curve"
+    of the pairs (w, ∇ψ(w)), for "joint" ones by halved steps.
     """
 
     def interior(self, w: np.ndarray) -> np.ndarray:
