@@ -60,7 +60,7 @@ def left(atlas: ib.Atlas) -> list[ib.AtlasRow]:
 
 
 def draw(found: dict[str, ib.Atlas], out: Path) -> list[Path]:
-    """A map of distances for each table, and the held-out errors of both."""
+    """For each table the map of distances, and beside it what each row is worth on the other rows."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -71,22 +71,20 @@ def draw(found: dict[str, ib.Atlas], out: Path) -> list[Path]:
 
     with plt.style.context(plotting.STYLE):
         fig, axes = plt.subplots(
-            1, 3, figsize=(plotting.PAGE, 3.5), width_ratios=(1, 1, 0.42), layout="constrained"
+            2, 2, figsize=(plotting.PAGE, 8.4), width_ratios=(1, 0.3), layout="constrained", sharey="row"
         )
-        for ax, (name, atlas) in zip(axes, found.items()):
-            _, bar = heat_map(atlas.distances, [row.name for row in atlas.rows], ax)
+        for (ax, beside), (name, atlas), letter in zip(axes, found.items(), "ab", strict=True):
+            cells, bar = heat_map(atlas.distances, [row.name for row in atlas.rows], ax)
             bar.remove()
-            ax.tick_params(labelsize=3.6, pad=1)
-            ax.set_title(f"{name}, {atlas.problem.n} × {atlas.problem.w_shape[0]}")
-        axes[1].set_yticklabels([])
-        cells = axes[1].collections[0]
+            ax.tick_params(labelsize=4.5, pad=1)
+            ax.set_xticks([])
+            ax.set_title(f"{name}: {atlas.problem.n} rows, {atlas.problem.w_shape[0]} features")
+            ax.set_title(letter, loc="left", fontweight="bold")
+            _errors(atlas, beside)
         bar = fig.colorbar(
-            cells, ax=axes[:2], location="bottom", shrink=0.4, aspect=35, label="relative distance"
+            cells, ax=axes[:, 0], location="bottom", shrink=0.6, aspect=40, label="relative distance"
         )
         bar.outline.set_visible(False)
-        _errors(found, axes[2])
-        for ax, letter in zip(axes, "abc", strict=True):
-            ax.set_title(letter, loc="left", fontweight="bold")
         paths = [out / f"atlas.{suffix}" for suffix in ("png", "pdf")]
         for path in paths:
             fig.savefig(path)
@@ -94,22 +92,20 @@ def draw(found: dict[str, ib.Atlas], out: Path) -> list[Path]:
     return paths
 
 
-def _errors(found: dict[str, ib.Atlas], ax: Any) -> None:
-    """Held-out error of each row over that of w = 0: dots of converged runs are filled."""
+def _errors(atlas: ib.Atlas, ax: Any) -> None:
+    """Held-out error of each row; dots of converged runs are filled, the line is w = 0."""
     from implicitbias import plotting
 
-    colors = (plotting.SIMULATION, plotting.CONTROL)
-    for (name, atlas), color in zip(found.items(), colors):
-        error = np.array([row.measures.get("held_out", np.nan) for row in atlas.rows]) / atlas.baseline
-        rank = np.arange(len(error)) + 0.5
-        done = np.array([row.converged for row in atlas.rows])
-        ax.plot(error[done], rank[done], "o", color=color, ms=2.2, mew=0, label=name)
-        ax.plot(error[~done], rank[~done], "o", mfc="none", color=color, ms=2.0, mew=0.4)
-        ax.set(ylim=(len(error), 0), yticks=[])
-    ax.axvline(1.0, color="0.7", lw=0.6, zorder=0)
-    ax.set(xscale="log", xlabel="held-out error / mean's")
+    error = np.array([row.measures.get("held_out", np.nan) for row in atlas.rows])
+    rank, done = np.arange(len(error)) + 0.5, np.array([row.converged for row in atlas.rows])
+    ax.axvline(atlas.baseline, color="0.7", lw=0.6, zorder=0)
+    ax.plot(error[done], rank[done], "o", color=plotting.SIMULATION, ms=2.4, mew=0, clip_on=False)
+    ax.plot(
+        error[~done], rank[~done], "o", mfc="none", color=plotting.SIMULATION, ms=2.2, mew=0.5, clip_on=False
+    )
+    ax.set(xscale="log", xlabel="held-out error")
+    ax.tick_params(axis="y", left=False, labelleft=False)
     ax.spines["left"].set_visible(False)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, -0.42), handletextpad=0.2)
 
 
 # -- command line ----------------------------------------------------------------------------------
@@ -121,7 +117,7 @@ def main() -> int:
     add = parser.add_argument
     add("--samples", type=int, default=40, help="rows to fit (default 40)")
     add("--seed", type=int, default=0, help="of the drawn rows and the random methods (default 0)")
-    add("--budget", type=float, default=60.0, help="seconds for each run (default 60)")
+    add("--budget", type=float, default=60.0, help="seconds of processor time for each run (default 60)")
     add("--jobs", type=int, default=min(os.cpu_count() or 1, 8), help="processes (default: one per core)")
     add("--out", type=Path, default=Path(__file__).parent / "output", help="folder of the results")
     args = parser.parse_args()

@@ -163,7 +163,7 @@ def test_a_run_out_of_time_is_a_row_that_says_so(regression, name):
     found = ib.atlas(regression, settings={name: recipes()[name]}, seconds=0)
     (row,) = found.rows
     assert (row.status, row.steps) == ("budget", 0)
-    assert row.message == "0 seconds were over before the goal: raise the budget"
+    assert row.message == "0 seconds of processor time were over before the goal: raise the budget"
     assert found.groups == []
     assert found.letters == [""]
 

@@ -67,7 +67,13 @@ def add_command(commands: Any) -> None:
         "--only", action="append", default=[], metavar="NAME",
         help="only settings with this word in their name (repeatable)",
     )  # fmt: skip
-    add("--budget", type=float, default=10.0, metavar="SECONDS", help="limit on each run (default 10)")
+    add(
+        "--budget",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="processor time for each run (default 10)",
+    )
     add(
         "--steps", type=int, metavar="N",
         help="limit on the steps of each run (default: a million where the loop is compiled, ten when a step sees few "

@@ -177,7 +177,8 @@ def atlas(
     only : names, or parts of names in any case; a row runs when one of them occurs in its name.
     stop : goals of each run; None: a residual of 1e-12‖y‖, or a gradient of 1e-12‖∇L(0)‖ where Xw = y has no
         solution.
-    steps, seconds : the budget of one run (:class:`Budget`). A run that exceeds it is a row that says so.
+    steps, seconds : the budget of one run, the latter in processor time (:class:`Budget`). A run that exceeds
+        it is a row that says so.
     seed : of the random methods. The same seed gives the same numbers whatever ``jobs`` and ``only`` are, but
         where seconds ended a run.
     jobs : processes.

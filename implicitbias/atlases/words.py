@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..geometry import Euclidean, Hypentropy, Mahalanobis, PNorm, Potential, SquaredPNorm
+from ..geometry import Euclidean, Hypentropy, Mahalanobis, PNorm, Potential, ProductPotential, SquaredPNorm
 from ..selection import BregmanProjection, Prediction
 
 __all__ = ["describe", "program_text"]
@@ -65,7 +65,10 @@ def potential_text(potential: Potential) -> str:
     if isinstance(potential, SquaredPNorm):
         return f"½‖w‖_p², p = {potential.p:g}"
     if isinstance(potential, Hypentropy):
-        return f"hypentropy at c = {_scale(np.asarray(potential.log_c))}"
+        deep = "" if potential.depth == 2 else f" of depth {potential.depth}"
+        return f"hypentropy{deep} at c = {_scale(np.asarray(potential.log_c))}"
+    if isinstance(potential, ProductPotential):
+        return "the potential of a product of factors"
     return describe(potential)
 
 

@@ -25,7 +25,8 @@ def heat_map(
 
     ax, m = _axes(ax), len(names)
     shown = np.clip(np.asarray(distances, dtype=float), 0.0, 1.0)
-    cells = ax.pcolormesh(shown, cmap="magma", norm=PowerNorm(0.5, 0.0, 1.0), edgecolor="white", lw=0.4)
+    lines = min(0.4, 10 / max(m, 1))
+    cells = ax.pcolormesh(shown, cmap="magma", norm=PowerNorm(0.5, 0.0, 1.0), edgecolor="white", lw=lines)
     ax.set(aspect="equal", ylim=(m, 0))
     ax.set_xticks(np.arange(m) + 0.5, [str(i + 1) for i in range(m)])
     ax.set_yticks(np.arange(m) + 0.5, [f"{name}  {i + 1}" for i, name in enumerate(names)])
