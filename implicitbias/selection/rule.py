@@ -11,15 +11,17 @@ __all__ = ["Hypothesis", "Rule"]
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A sentence and its test, of the setting or of the run.
+    """A sentence and its test, of the setting or of the run; ``explain`` says what was found where it fails.
 
-    >>> Hypothesis("the step is below one", lambda setting: setting.optimizer.step < 1).of
-    'setting'
+    >>> small = Hypothesis("the step is below one", lambda s: s < 1, explain=lambda s: f"it is {s}")
+    >>> small.of, small.missed_by(2)
+    ('setting', 'the step is below one (it is 2)')
     """
 
     text: str
     test: Callable[[Any], Any]
     of: str = "setting"
+    explain: Callable[[Any], str] | None = None
 
     def __post_init__(self) -> None:
         if self.of not in ("setting", "run"):
@@ -31,6 +33,15 @@ class Hypothesis:
             return bool(self.test(subject))
         except (AttributeError, TypeError, ValueError, IndexError, KeyError):
             return False
+
+    def missed_by(self, subject: Any) -> str:
+        """The text, with what was found of a subject that fails the test."""
+        if self.explain is None:
+            return self.text
+        try:
+            return f"{self.text} ({self.explain(subject)})"
+        except (AttributeError, TypeError, ValueError, IndexError, KeyError):
+            return self.text
 
 
 @dataclass(frozen=True)
@@ -58,5 +69,5 @@ class Rule:
         for h in self.hypotheses:
             subject = setting if h.of == "setting" else run
             if subject is not None and not h.holds(subject):
-                return h.text
+                return h.missed_by(subject)
         return None

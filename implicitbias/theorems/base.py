@@ -173,7 +173,7 @@ class Theorem:
             if h.of == of:
                 for label, subject in subjects.items():
                     if not h.holds(subject):
-                        return h.text + (f" ({label})" if label else "")
+                        return h.missed_by(subject) + (f" ({label})" if label else "")
         return None
 
     def refusal(self, settings: dict[str, Setting]) -> str | None:
