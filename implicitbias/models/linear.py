@@ -42,8 +42,9 @@ class Linear(Model):
     def mirror_form(
         self, optimizer: Any, theta0: np.ndarray, accumulators: Mapping[str, np.ndarray]
     ) -> tuple[Potential, np.ndarray]:
-        """The optimizer's own potential; Euclidean for one that declares none."""
-        potential = getattr(optimizer, "row_potential", None) or Euclidean()
+        """The potential that the optimizer declares or moves in; Euclidean where it has none."""
+        declared = getattr(optimizer, "row_potential", None) or getattr(optimizer, "potential", None)
+        potential = declared or Euclidean()
         return potential, potential.gradient(theta0)
 
     def from_dual(self, theta0: np.ndarray, potential: Potential, z: np.ndarray) -> np.ndarray:

@@ -26,4 +26,4 @@ def test_the_flow_ends_at_the_dual_solution(scale):
     assert (run.status, run.chart, run.polished) == ("converged", "log", False)
     pred = predict(setting, run)
     assert pred.certificate.worst <= 1e-12
-    assert compare(run, pred).relative <= 1e-9  # the bound of issue 2
+    assert compare(run, pred).relative <= 1e-9
