@@ -241,7 +241,7 @@ def test_numbers_depend_on_the_seed_alone(regression):
 
 @pytest.mark.slow
 def test_numbers_do_not_depend_on_the_processes(regression):
-    options = {"only": ["Linear: SGD", "Diagonal(2): GradientFlow", "ℓ3"]}
+    options = {"only": ["Linear: SGD", "SteepestDescent ℓ3", "GradientFlow 1e-2"]}
     one, two = (ib.atlas(regression, jobs=jobs, **options).to_json() for jobs in (1, 2))
     assert timeless(one) == timeless(two)
 

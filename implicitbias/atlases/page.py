@@ -175,10 +175,25 @@ def _details(row: AtlasRow, i: int) -> str:
         ("program", row.program),
         ("assumes", "; ".join(row.assumes)),
         ("certificate", ", ".join(f"{k} {v:.1e}" for k, v in row.certificate.items())),
-        *((f"not “{rule}”" if rule else "none", f"needs that {why}") for rule, why in row.missed.items()),
+        *_missed(row.missed),
     ]
     items = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in told if v)
     return f'<details id="row-{i + 1}"><summary>{i + 1}. {html.escape(row.name)}</summary><dl>{items}</dl></details>'
+
+
+def _missed(missed: dict[str, str]) -> list[tuple[str, str]]:
+    """Why rules do not answer; those of other problems and models are only counted."""
+    foreign = [rule for rule, why in missed.items() if why.startswith(("the problem is", "the model is"))]
+    told = [
+        (f"not “{rule}”" if rule else "no rule", f"needs that {why}" if rule else why)
+        for rule, why in missed.items()
+        if rule not in foreign
+    ]
+    return (
+        [*told, ("no rule", f"of {len(foreign)} others, which are for other problems or models")]
+        if foreign
+        else told
+    )
 
 
 def _figure(atlas: Atlas, draw: Callable[[Atlas, Any], Any], caption: str, kind: str = "") -> str:

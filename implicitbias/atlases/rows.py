@@ -277,9 +277,8 @@ def _said(error: Exception) -> str:
 
 
 def _in_words(setting: Setting) -> dict[str, Any]:
-    init = setting.init
     return {
         "model": describe(setting.model),
         "optimizer": describe(setting.optimizer),
-        "init": "zero" if isinstance(init, np.ndarray) and not init.any() else describe(init),
+        "init": "zero" if not setting.start.any() else describe(setting.init),
     }
