@@ -108,8 +108,9 @@ def _list(args: argparse.Namespace) -> int:
     console = _console()
     theorems = select((), args.family)
     if not console.is_terminal:
+        width = max((len(t.id) for t in theorems), default=0)
         for t in theorems:
-            print(f"{t.family:<15} {t.id:<34} {t.kind:<6} {t.claim}")
+            print(f"{t.family:<15} {t.id:<{width}} {t.kind:<6} {t.claim}")
         return 0
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("family", "theorem", "kind", "claim"):

@@ -21,10 +21,10 @@ def test_some_code_is_quoted():
     assert len(BLOCKS) >= 4
 
 
-@pytest.mark.parametrize("theorem", ib.THEOREMS.values(), ids=lambda t: t.id)
-def test_the_readme_states_each_claim(theorem):
-    row = f"| [{theorem.id}](theory/{theorem.family}/{theorem.id}.md) | {theorem.claim} |"
-    assert row in (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("family", ib.theorems.FAMILIES)
+def test_the_readme_says_what_each_family_is_about(family):
+    assert f"| [{family}](theory/{family}) |" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert (ROOT / "theory" / family).is_dir()
 
 
 def test_one_version():

@@ -22,10 +22,17 @@ def _cells(r: Result) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def _longest() -> int:
+    """The length of the longest id."""
+    from .catalogue import THEOREMS
+
+    return max(map(len, THEOREMS))
+
+
 def plain_row(r: Result | None = None) -> str:
     """One line of plain text (the header without a result)."""
     cells = COLUMNS if r is None else _cells(r)
-    widths = (34, 6, 10, 8, 10, 8, 7, 8, 0)
+    widths = (_longest() + 2, 6, 10, 8, 10, 8, 7, 8, 0)
     line = "".join(c.ljust(w) for c, w in zip(cells, widths)).rstrip()
     return f"{line}\n    {r.message}" if r is not None and r.message else line
 
