@@ -21,6 +21,7 @@ __all__ = [
     "network_map",
     "norms",
     "orbit",
+    "points",
     "scales",
     "zero_one_two",
 ]
@@ -45,6 +46,20 @@ def along(claim: Sample, control: Sample, ax: Any) -> Any:
         detail["x"], seen, detail["theory"], ax, control=other if other.shape == seen.shape else None,
         xlabel=xlabel, ylabel=ylabel, log=log,
     )  # fmt: skip
+
+
+def points(claim: Sample, control: Sample, ax: Any) -> Any:
+    """detail["seen"] as dots in the rings of detail["theory"], one a case, and what the control saw as crosses;
+    detail["axes"] as in ``along``.
+    """
+    detail, other = claim.evidence.detail, control.evidence.detail
+    xlabel, ylabel, log = detail["axes"]
+    artists = plotting.coordinates(
+        detail["seen"], detail["theory"], ax, control=other["seen"], xlabel=xlabel, ylabel=ylabel
+    )
+    if "y" in log:
+        ax.set_yscale("log")
+    return artists
 
 
 def entries(claim: Sample, control: Sample, ax: Any) -> Any:

@@ -39,6 +39,33 @@ def _signs_kept(run: Any) -> bool:
     return bool(np.all(w * run.setting.w0 > 0))
 
 
+def nonnegative_fit(setting: Any, run: Any = None) -> np.ndarray:
+    """argmin ‖Xw − y‖ subject to σ∘w ≥ 0, σ the signs of the start."""
+    from scipy.optimize import nnls
+
+    signs = np.sign(setting.w0)
+    u, _ = nnls(setting.problem.X * signs, setting.problem.y)
+    return np.asarray(signs * u)
+
+
+def _one_fit(setting: Any) -> bool:
+    """Where the columns that the fit uses, or could at no cost use, are independent, it is the only one."""
+    w, X = nonnegative_fit(setting), setting.problem.X
+    gradient = np.sign(setting.w0) * setting.problem.gradient(w)
+    free = (w != 0) | (gradient <= 1e-10 * np.max(np.abs(setting.problem.gradient(0 * w))))
+    return bool(np.linalg.matrix_rank(X[:, free]) == np.sum(free))
+
+
+def _stationary(run: Any) -> bool:
+    s = run.setting
+
+    def pulled(flat: np.ndarray) -> float:
+        g = s.model.pullback(s.layout.split(flat), s.problem.gradient(s.predictor(flat)))
+        return float(np.linalg.norm(s.layout.join(g)))
+
+    return bool(np.all(run.converged)) and pulled(s.layout.join(run.theta)) <= 1e-6 * pulled(s.start)
+
+
 POWER = Hypothesis("the model is PowerPropagation", is_a(PowerPropagation, "model"))
 NO_ZERO = Hypothesis("no coordinate starts at zero, where none would move", lambda s: np.all(s.w0 != 0))
 FLOW = Hypothesis("the optimizer is the gradient flow", is_a(GradientFlow, "optimizer"))
@@ -47,6 +74,7 @@ FROM_TWO = Hypothesis("the power is at least 2", lambda s: s.model.power >= 2)
 ROOM = Hypothesis(
     "some least-squares solution has the signs of the start in every coordinate", lambda s: room(s) > 1e-9
 )
+STATIONARY = Hypothesis("the run converges to a point where ∇_θ L vanishes", _stationary, of="run")
 SIGNS_KEPT = Hypothesis("no coordinate changes its sign along the run", _signs_kept, of="run")
 
 power_flow_rule = Rule(
@@ -76,4 +104,21 @@ power_orthant_rule = Rule(
     source="schwarz2021powerpropagation",
     hypotheses=(SQUARE_LOSS, POWER, FROM_TWO, NO_ZERO, FLOW, NO_DECAY, ROOM, CONVERGED),
     apply=mirror_projection,
+)
+
+power_fit_rule = Rule(
+    name="non-negative least squares of power propagation whose orthant holds no interpolant",
+    source="schwarz2021powerpropagation",
+    hypotheses=(
+        SQUARE_LOSS,
+        POWER,
+        FROM_TWO,
+        NO_ZERO,
+        FLOW,
+        NO_DECAY,
+        Hypothesis("no least-squares solution has the signs of the start", lambda s: room(s) < 0),
+        Hypothesis("the fit with these signs is unique", _one_fit),
+        STATIONARY,
+    ),
+    apply=nonnegative_fit,
 )
