@@ -202,7 +202,7 @@ EVEN_ROWS = Hypothesis("κ(XP^{1/2}) ≤ 8", lambda s: np.linalg.cond(s.problem.
 
 prior_optimal_preconditioner = Theorem(
     id="prior-optimal-preconditioner", family="design", kind="bound", source="amari2021preconditioning",
-    claim="P = the prior covariance interpolates with least bias, P = the inverse input covariance with least variance.",
+    claim="Of all interpolations, P = prior covariance has least bias, P = inverse input covariance least variance.",
     settings=_unit_targets, measure=risks, run={"stop": Stop(loss=1e-26)}, bound=1 + 1e-9,
     hypotheses=(SQUARE_LOSS, LINEAR, OF_THE_THREE, FROM_ZERO, NO_DECAY, CONVERGED), conditions=(EVEN_ROWS,),
     control=Control("the square root of each preconditioner", 1.002, {"optimizer": _square_root}),
