@@ -36,16 +36,17 @@ def coordinates(claim: Sample, control: Sample, ax: Any) -> Any:
 
 
 def along(claim: Sample, control: Sample, ax: Any) -> Any:
-    """detail["seen"] over detail["x"], with detail["theory"] dashed, and what the control saw where it has as
-    many numbers; detail["axes"] = (label of x, label of y, logarithmic axes).
+    """detail["seen"] over detail["x"], with detail["theory"] dashed, and thin what the control saw over its own x;
+    detail["axes"] = (label of x, label of y, logarithmic axes).
     """
-    detail, other = claim.evidence.detail, np.asarray(control.evidence.detail["seen"], dtype=float)
-    seen = np.asarray(detail["seen"], dtype=float)
+    detail, other = claim.evidence.detail, control.evidence.detail
     xlabel, ylabel, log = detail["axes"]
-    return plotting.theory_over_simulation(
-        detail["x"], seen, detail["theory"], ax, control=other if other.shape == seen.shape else None,
-        xlabel=xlabel, ylabel=ylabel, log=log,
-    )  # fmt: skip
+    artists = plotting.curve(other["x"], other["seen"], ax, color=plotting.CONTROL, lw=0.8, log="")
+    artists[0].set_label("control")
+    artists += plotting.theory_over_simulation(
+        detail["x"], detail["seen"], detail["theory"], ax, xlabel=xlabel, ylabel=ylabel, log=log
+    )
+    return artists
 
 
 def points(claim: Sample, control: Sample, ax: Any) -> Any:
