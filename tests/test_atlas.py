@@ -45,11 +45,11 @@ def test_methods_in_the_row_space_select_the_least_norm(nearest, regression):
     assert len(nearest.rows) >= 6
     for row in nearest.rows:
         assert row.status == "converged", row.message
-        # the goal leaves a residual of 1e-12‖y‖, and κ(X) = 3
-        np.testing.assert_allclose(row.w, w, atol=1e-11 * np.linalg.norm(w))
+        # the goal leaves a residual of 1e-11‖y‖, and κ(X) = 3
+        np.testing.assert_allclose(row.w, w, atol=1e-10 * np.linalg.norm(w))
         np.testing.assert_allclose(row.predicted, w, rtol=1e-10, atol=1e-12)
-        assert row.distance < 1e-11
-        assert row.certified < 1e-11
+        assert row.distance < 1e-10
+        assert row.certified < 1e-10
         assert row.rule == "Bregman projection of the start"
         assert row.program == "min ½‖w‖₂² subject to Xw = y"
         measures = [np.abs(w).sum(), np.linalg.norm(w), np.abs(w).max(), 6, w @ w / 6]
@@ -378,13 +378,23 @@ def test_objects_in_words():
     )
 
 
+class Mine:
+    """θ ← θ − 0.1 ∇L: no fused loop knows it."""
+
+    def init(self, theta):
+        return ()
+
+    def update(self, oracle, state, theta, k):
+        return theta - 0.1 * oracle(theta), state
+
+
 def test_budgets_follow_what_a_step_costs(regression):
     def setting(optimizer):
         return ib.Setting(regression, ib.Linear(), optimizer)
 
     limits = [
         Budget().steps_for(setting(o), ib.Stop(loss=1e-9))
-        for o in (ib.GradientDescent(0.1), ib.SGD(0.1), ib.NaturalGradient(1.0))
+        for o in (ib.GradientDescent(0.1), ib.SGD(0.1), Mine())
     ]
     assert limits == [1_000_000, 10_000_000, 200_000]
     assert Budget(7).steps_for(setting(ib.SGD(0.1)), ib.Stop()) == 7

@@ -16,6 +16,7 @@ from ..optimizers import (
     SGD,
     AdaGrad,
     Adam,
+    AdamW,
     Averaged,
     CoordinateDescent,
     Decay,
@@ -171,6 +172,7 @@ LINES: dict[str, Line] = {
     "Linear: AdaGrad": Line(LINEAR, lambda s: AdaGrad(s.reach / 4)),
     "Linear: RMSProp": Line(LINEAR, lambda s: RMSProp(Decay(s.reach / 20, 0.75))),
     "Linear: Adam": Line(LINEAR, lambda s: Adam(Decay(s.reach / 20, 0.75))),
+    "Linear: AdamW 1e-2": Line(LINEAR, lambda s: AdamW(Decay(s.reach / 20, 0.75), 0.01)),
     "Linear: Lion": Line(LINEAR, lambda s: Lion(Decay(s.reach / 20, 0.75))),
     # products
     "Diagonal(2): GradientFlow 1": Line(DIAGONAL, flow, ONE),

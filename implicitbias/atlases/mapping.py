@@ -175,7 +175,7 @@ def atlas(
         optimizer that makes sense here (:func:`default_settings`).
     folds : (problem, held out) pairs, as ``Split.folds`` makes them: each setting runs on each of them too.
     only : names, or parts of names in any case; a row runs when one of them occurs in its name.
-    stop : goals of each run; None: a residual of 1e-12‖y‖, or a gradient of 1e-12‖∇L(0)‖ where Xw = y has no
+    stop : goals of each run; None: a residual of 1e-11‖y‖, or a gradient of 1e-12‖∇L(0)‖ where Xw = y has no
         solution.
     steps, seconds : the budget of one run, the latter in processor time (:class:`Budget`). A run that exceeds
         it is a row that says so.

@@ -255,14 +255,14 @@ def run_within(setting: Setting, task: Task) -> Run:
 
 
 def _goal(setting: Setting) -> Stop:
-    """A residual of 1e-12‖y‖ where it can be reached, else a gradient of 1e-12‖∇L(0)‖.
+    """A residual of 1e-11‖y‖ where it can be reached, else a gradient of 1e-12‖∇L(0)‖.
 
     It cannot where Xw = y has no solution, and under weight decay.
     """
     problem, zero = setting.problem, np.zeros(setting.problem.w_shape)
     decays = getattr(setting.optimizer, "weight_decay", 0.0) != 0.0
     if problem.consistent and not decays:
-        return Stop(loss=1e-24 * float(problem.loss(zero)))
+        return Stop(loss=1e-22 * float(problem.loss(zero)))
     return Stop(gradient=1e-12 * float(np.linalg.norm(problem.gradient(zero))))
 
 
