@@ -41,7 +41,10 @@ from .dynamics.run import *
 from .dynamics.setting import *
 from .dynamics.simulation import *
 from .dynamics.stop import *
+from .selection.homotopy import *
+from .selection.least_norm import *
 from .selection.margins import *
+from .selection.penalized import *
 from .selection.prediction import *
 from .selection.programs import *
 from .selection.riccati import *

@@ -1,7 +1,10 @@
 """What theory says is selected: programs and their certificates, rules, predictions."""
 
-from . import margins, prediction, programs, riccati, rule, rules, spectral
+from . import homotopy, least_norm, margins, penalized, prediction, programs, riccati, rule, rules, spectral
+from .homotopy import *
+from .least_norm import *
 from .margins import *
+from .penalized import *
 from .prediction import *
 from .programs import *
 from .riccati import *
@@ -10,7 +13,10 @@ from .rules import *
 from .spectral import *
 
 __all__: list[str] = []
+__all__ += homotopy.__all__
+__all__ += least_norm.__all__
 __all__ += margins.__all__
+__all__ += penalized.__all__
 __all__ += prediction.__all__
 __all__ += programs.__all__
 __all__ += riccati.__all__
