@@ -105,6 +105,7 @@ class _Loop:
             self.accumulators.sums = resume["accumulators"].copy()
         self.failure = ""
         self.rule = self._rule(engine)
+        self.constants = np.array(self.rule.constants if self.rule else (), dtype=float)
         look_every = getattr(self.optimizer, "look_every", None)
         self.period = look_every(setting.problem.n) if look_every is not None else 1
 
@@ -127,11 +128,8 @@ class _Loop:
         data, stop = self.setting.problem.kernel_data(), self.stop
         fits = (
             rule is not None
-            and rule.code <= 4
-            and not rule.constants
             and data is not None
             and getattr(self.setting.model, "dynamics_code", -1) >= 0
-            and not (stop.gradient is not None and (rule.batch != 0 or rule.code == 2))
             and (stop.log_loss is None if data[2] == 0 else stop.loss != 0.0)
         )
         if engine == "numba" and not fits:
@@ -221,6 +219,7 @@ class _Loop:
         done, reason = run(sizes)
         self.k += done
         self.time += float(np.sum(sizes[:done]))
+        timed = timed and done == sizes.size  # a kernel may leave a step to the other loop
         if reason == 1:
             return self.look() or Ending("converged", "the goal is met up to the rounding of the loss")
         if reason == 2:
@@ -255,32 +254,54 @@ class _Loop:
 
     def _fused(self, sizes: np.ndarray) -> tuple[int, int]:
         """The Numba loop."""
+        theta, memory, mean = self._unpacked()
+        done, reason = self._descend(sizes, theta, memory, mean)
+        if reason == 4 and done == 0:
+            return self._python(sizes[:1])
+        self.flat = theta if self.rule.average is None else mean
+        self._repack(theta, memory)
+        return int(done), 0 if reason == 4 else int(reason)
+
+    def _descend(
+        self, sizes: np.ndarray, theta: np.ndarray, memory: np.ndarray, mean: np.ndarray
+    ) -> tuple[int, int]:
+        """The kernel, called with what it needs; θ, its memory and θ̄ are moved in place."""
         from ..kernels.descent import descend
 
-        problem, rule, stop = self.setting.problem, self.rule, self.stop
+        problem, rule, stop, count = self.setting.problem, self.rule, self.stop, sizes.size
         X, y, loss = problem.kernel_data()
         goal = stop.loss if loss == 0 else stop.log_loss
         if loss != 0 and stop.loss is not None:
             goal = max(np.log(stop.loss), -np.inf if goal is None else goal)
-        cumulative = np.ones(problem.n)
-        if rule.code == 4:
-            weights = self.optimizer.row_weights(problem)
-            cumulative = np.cumsum(weights / np.sum(weights))
-        memory = self.state.copy() if isinstance(self.state, np.ndarray) else np.zeros(self.flat.size)
-        self.flat = self.flat.copy()
-        betas = rule.momentum(self.k, sizes.size) if rule.momentum else np.zeros(sizes.size)
+        law = np.ones(problem.n) if rule.row_weights is None else rule.row_weights(problem)
         done, reason = descend(
             X, y, loss,
             self.setting.model.dynamics_code,
             float(getattr(self.setting.model, "power", 1.0)),
-            rule.code, self.flat, memory, sizes, betas, float(rule.p), bool(rule.normalized), int(rule.batch),
-            cumulative, self.oracle.key[0], self.oracle.key[1], self.k,
-            decay_sizes(self.optimizer, self.time, sizes),
+            rule.code, theta, memory, sizes,
+            np.zeros(count) if rule.momentum is None else rule.momentum(self.k, count),
+            float(rule.p), bool(rule.normalized), self.constants, int(rule.batch),
+            np.cumsum(law / np.sum(law)), self.oracle.key[0], self.oracle.key[1], self.k,
+            decay_sizes(self.optimizer, self.time, sizes), mean,
+            np.empty(0) if rule.average is None else rule.average(self.k, count),
             -np.inf if goal is None else float(goal),
             -1.0 if stop.gradient is None else stop.gradient,
             np.inf if stop.margin is None else stop.margin,
-            self.period, int(self.accumulators.rate), self.accumulators.sums,
+            self.oracle.decay, self.period, int(self.accumulators.rate), self.accumulators.sums,
         )  # fmt: skip
-        if isinstance(self.state, np.ndarray):
-            self.state = memory
-        return int(done), int(reason)
+        return done, reason
+
+    def _unpacked(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Copies of what the kernel moves: θ (P,), its memory (rows, P) and, for averages, θ̄ (P,)."""
+        theta, state, mean = self.flat.copy(), self.state, np.empty(0)
+        if self.rule.average is not None:
+            mean, (theta, state) = theta, (self.state[0].copy(), self.state[1])
+        memory = state.reshape(-1, theta.size) if isinstance(state, np.ndarray) else np.empty((0, theta.size))
+        return theta, memory.copy(), mean
+
+    def _repack(self, theta: np.ndarray, memory: np.ndarray) -> None:
+        """The optimizer's state of the kernel's arrays."""
+        inner = self.state if self.rule.average is None else self.state[1]
+        if isinstance(inner, np.ndarray):
+            inner = memory.reshape(inner.shape)
+        self.state = inner if self.rule.average is None else (theta, inner)

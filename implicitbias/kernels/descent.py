@@ -1,15 +1,19 @@
 """One fused loop for every step rule the kernels know, on every elementwise model and linear loss.
 
-The loop branches on integer codes in its body, which costs nothing once compiled, and is compiled
-once for all of them. It is valid Python as it stands (NUMBA_DISABLE_JIT=1).
+The loop branches on integer codes, which costs nothing once compiled, and is compiled once for all of them.
+It is valid Python as it stands (NUMBA_DISABLE_JIT=1).
 
 Codes
 -----
 loss    0 squared (1/2n Σ r²) · 1 exponential · 2 logistic (both (1/n) Σ, rows of X signed)
 model   0 w = θ · 1 w = u² − v² · 2 w = u∘v · 3 w = φ|φ|^{a−1}
-rule    0 gradient · 1 heavy ball · 2 Nesterov · 3 steepest in ℓp · 4 row projection (Kaczmarz)
+rule    0 gradient · 1 heavy ball · 2 Nesterov · 3 steepest in ℓp · 4 row projection (Kaczmarz) ·
+        5 AdaGrad, RMSProp · 6 Adam · 7 Lion, Signum · 8 SAM · 9 stochastic gradient flow ·
+        10 mirror descent · 11 preconditioned · 12 natural gradient
 batch   0 all samples · b > 0 b of them uniformly · −1 one row by ``cumulative`` weights
-reason  0 all steps done · 1 a goal is met · 2 not finite
+reason  0 all steps done · 1 a goal is met · 2 not finite · 4 the next step is NumPy's: its system is close to singular
+
+Constants: rule 0 σ of label noise, or none · 8 ρ, whether per sample · 9 γ · 12 δ · others in rules.py.
 """
 
 from __future__ import annotations
@@ -17,15 +21,31 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .philox import uniform, uniform_index
+from .accumulators import FLUSH, accumulate, accumulate_across, flush
+from .gradients import drawn_gradient, full_gradient, predict, pull, slopes
+from .philox import uniform
+from .rules import (
+    adam,
+    ascend_each,
+    ascent,
+    disturb,
+    log_euler,
+    mirror,
+    natural,
+    precondition,
+    project,
+    scaled,
+    signed,
+    steepest,
+)
 
-__all__ = ["FLUSH", "descend"]
+__all__ = ["descend"]
 
-FLUSH = 16
-"""Steps between two logarithms of the accumulated products."""
+GRADIENT, HEAVY_BALL, NESTEROV, STEEPEST, PROJECTION = 0, 1, 2, 3, 4
+SCALED, ADAM, SIGNED, SAM, FLOW, MIRROR, PRECONDITIONED, NATURAL = 5, 6, 7, 8, 9, 10, 11, 12
 
 
-@njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
+@njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
 def descend(  # type: ignore[no-untyped-def]
     X,
     y,
@@ -39,241 +59,170 @@ def descend(  # type: ignore[no-untyped-def]
     betas,
     p,
     normalized,
+    constants,
     batch,
     cumulative,
     key0,
     key1,
     k0,
     decays,
+    mean,
+    weights,
     goal_loss,
     goal_gradient,
     goal_margin,
+    goal_decay,
     period,
     track,
     logs,
 ):
-    """Advance ``theta`` and ``memory`` in place by up to len(etas) steps; (steps done, reason).
+    """Advance ``theta``, ``memory`` and ``mean`` in place by up to len(etas) steps; (steps done, reason).
 
-    X (n, d); y (n,); theta, memory (P,); etas, betas, decays (count,): η_k, β_k, λ_k; cumulative (n,) row
-    weights summed, scaled to 1; goals: the loss (squared) or log-loss (classification) at or below ``goal_loss``,
-    ‖∇_θ L‖₂ ≤ ``goal_gradient`` (< 0: not asked), min margin ≥ ``goal_margin``, each looked at when k % period = 0;
-    logs (2, d): Σ ln|m₊m₋| and Σ [ln|m₊/m₋| + 2x], m± = 1 ∓ x − ηλ, are added when ``track`` = 1 or 2, the
-    factor of x = track·η·g.
+    X (n, d); y (n,); theta (P,); memory (rows, P); etas, betas, decays (count,): η_k, β_k, λ_k; constants: the
+    rule's own; cumulative (n,) row weights summed, scaled to 1; mean (P,): θ̄, moved by weights (count,) of the
+    way to θ before each step and looked at in its place (no weights: there is none); goals: the loss (squared)
+    or log-loss (classification) at or below ``goal_loss``, ‖∇_θ L + goal_decay·θ‖₂ ≤ ``goal_gradient`` (< 0:
+    not asked), min margin ≥ ``goal_margin``, each looked at when k % period = 0; logs (2, d): Σ ln|m₊m₋| and
+    Σ [ln|m₊/m₋| + 2x] are added when ``track`` = 1 or 2, the factor of x = track·η·g; m± = 1 ∓ x − s with
+    s = η(track²·cross + λ), or exp(∓x − s) for rule 9.
     """
     n, d = X.shape
     P = theta.size
     w, q = np.empty(d), np.empty(P)
     c, m = np.empty(n), np.empty(n)
     g, G = np.empty(d), np.empty(P)
+    cross, G_i = np.zeros(d), np.empty(P)
+    L = np.empty((n, n) if rule == NATURAL else (0, 0))
     minus, plus, twice = np.ones(d), np.ones(d), np.zeros(d)
     pending, done, reason = 0, 0, 0
-    scale_free = rule == 3 and normalized and goal_gradient < 0.0
-    q_exponent = np.inf if p == 1.0 else (1.0 if p == np.inf else p / (p - 1.0))
+    averages, asks = weights.size > 0, goal_gradient >= 0.0
+    noise = constants[0] if rule == FLOW or (rule == GRADIENT and constants.size > 0) else 0.0
+    products = model in (1, 2)
+    each = rule == SAM and constants[1] != 0.0
+    scale_free = rule == STEEPEST and normalized and not asks
+    # whether what a look needs is no part of the step
+    apart = averages or batch != 0 or rule == NESTEROV or (asks and (noise > 0.0 or each))
+    last = 3 if rule == SAM and not each else 2
 
     for s in range(etas.size):
         k, eta, decay = k0 + s, etas[s], decays[s]
         looks = k % period == 0
+        factor, value, top = 1.0, 0.0, 0.0
 
-        if rule == 2:
-            for j in range(P):
-                q[j] = theta[j] + betas[s] * (theta[j] - memory[j])
-        else:
-            for j in range(P):
-                q[j] = theta[j]
-
-        # where a goal is asked and the query point is not θ, the loss is looked at there first
-        separate = looks and (rule == 2 or batch != 0)
-        passes = 2 if separate else 1
-        for stage in range(passes):
-            at_theta = separate and stage == 0
-            judges = looks and (at_theta or not separate)
-            if at_theta:
+        # stage 0: a look apart from the step · 1: the step's gradient · 2: SAM's, after the ascent
+        for stage in range(0 if looks and apart else 1, last):
+            judges = looks and (stage == 0 or (stage == 1 and not apart))
+            if stage == 0 and averages:
                 for j in range(P):
-                    G[j] = theta[j]
-            else:
+                    q[j] = mean[j]
+            elif stage == 1 and rule == NESTEROV:
                 for j in range(P):
-                    G[j] = q[j]
-            if model == 0:
-                for j in range(d):
-                    w[j] = G[j]
-            elif model == 1:
-                for j in range(d):
-                    w[j] = G[j] * G[j] - G[d + j] * G[d + j]
-            elif model == 2:
-                for j in range(d):
-                    w[j] = G[j] * G[d + j]
-            else:
-                for j in range(d):
-                    w[j] = G[j] * abs(G[j]) ** (power - 1.0)
+                    q[j] = theta[j] + betas[s] * (theta[j] - memory[0, j])
+            elif stage < 2:
+                for j in range(P):
+                    q[j] = theta[j]
+            predict(model, power, q, w)
 
-            value, top = 0.0, 0.0
-            if at_theta or batch == 0:
-                for i in range(n):
-                    a = 0.0
-                    for j in range(d):
-                        a += X[i, j] * w[j]
-                    m[i] = a
-                if loss == 0:
-                    for i in range(n):
-                        c[i] = m[i] - y[i]
-                        value += c[i] * c[i]
-                        c[i] /= n
-                    value /= 2.0 * n
-                else:
-                    least = m[0]
-                    for i in range(1, n):
-                        least = min(least, m[i])
-                    if loss == 1 or least > 36.0:  # there ln(1 + e^{−m}) = e^{−m} to rounding
-                        top = -least
-                        for i in range(n):
-                            e = np.exp(-m[i] - top)
-                            value += e
-                            c[i] = -e / n
-                    else:
-                        top = 0.0
-                        for i in range(n):
-                            if m[i] > 0.0:
-                                e = np.exp(-m[i])
-                                value += np.log1p(e)
-                                c[i] = -e / (1.0 + e) / n
-                            else:
-                                e = np.exp(m[i])
-                                value += np.log1p(e) - m[i]
-                                c[i] = -1.0 / (1.0 + e) / n
-                    value = np.log(value / n) + top
-                    if judges and least >= goal_margin:
-                        reason = 1
-                if not value < np.inf:
+            if stage == 0 or batch == 0:
+                value, top, least = slopes(loss, X, y, w, m, c)
+                if judges and loss != 0 and least >= goal_margin:
+                    reason = 1
+                if not value < np.inf and (judges or (stage == 1 and not averages)):
                     reason = 2
                 elif judges and value <= goal_loss:
                     reason = 1
-            if reason != 0:
-                break
+                if reason != 0:
+                    break
+            if (stage == 0 and not asks) or (stage == 1 and (each or rule == PROJECTION)):
+                continue
+
+            if stage == 1 and batch > 0:
+                drawn_gradient(loss, X, y, w, g, batch, noise, k, key0, key1)
+            else:
+                if stage == 1 and noise > 0.0:
+                    disturb(rule, X, c, value, cross, eta, noise, k, key0, key1)
+                full_gradient(X, c, g)
+                factor = np.exp(top)
+                if top != 0.0 and not (scale_free and decay == 0.0):
+                    for j in range(d):
+                        g[j] *= factor
+                    factor = 1.0
+            pull(model, power, q, g, G)
+
+            if judges and asks:
+                a = 0.0
+                for j in range(P):
+                    a += (G[j] + goal_decay * q[j]) ** 2
+                if np.sqrt(a) <= goal_gradient:
+                    reason = 1
+                    break
+            if stage == 1 and last == 3:
+                size = ascent(constants[0], normalized, G)
+                for j in range(P):
+                    q[j] += size * G[j]
+                for j in range(d):
+                    cross[j] = size * g[j]
         if reason != 0:
             break
+        if rule == NATURAL and not natural(X, y, model, power, theta, m, constants[0], G, c, cross, w, L):
+            reason = 4
+            break
+        if averages:
+            for j in range(P):
+                mean[j] += weights[s] * (theta[j] - mean[j])
 
-        if rule == 4:
-            i = min(np.searchsorted(cumulative, uniform(k, 0, key0, key1), side="right"), n - 1)
-            a, square = 0.0, 0.0
+        if last == 3:
             for j in range(d):
-                a += X[i, j] * w[j]
-                square += X[i, j] * X[i, j]
-            a = (a - y[i]) / square
-            for j in range(d):
-                theta[j] -= a * X[i, j]
-            done += 1
-            continue
-
-        factor = 1.0  # what g still lacks of the gradient of L
-        for j in range(d):
-            g[j] = 0.0
-        if batch == 0:
-            for i in range(n):
-                for j in range(d):
-                    g[j] += c[i] * X[i, j]
-            factor = np.exp(top)
-            if top != 0.0 and not (scale_free and decay == 0.0):
-                for j in range(d):
-                    g[j] *= factor
-                factor = 1.0
-        else:
-            for b in range(batch):
-                i = uniform_index(k, b, n, key0, key1)
-                a = 0.0
-                for j in range(d):
-                    a += X[i, j] * w[j]
-                if loss == 0:
-                    a = a - y[i]
-                elif loss == 1:
-                    a = -np.exp(-a)
-                elif a > 0.0:
-                    e = np.exp(-a)
-                    a = -e / (1.0 + e)
-                else:
-                    a = -1.0 / (1.0 + np.exp(a))
-                a /= batch
-                for j in range(d):
-                    g[j] += a * X[i, j]
-
-        if model == 0:
-            for j in range(d):
-                G[j] = g[j]
-        elif model == 1:
-            for j in range(d):
-                G[j] = 2.0 * q[j] * g[j]
-                G[d + j] = -2.0 * q[d + j] * g[j]
-        elif model == 2:
-            for j in range(d):
-                G[j] = q[d + j] * g[j]
-                G[d + j] = q[j] * g[j]
-        else:
-            for j in range(d):
-                G[j] = power * abs(q[j]) ** (power - 1.0) * g[j]
+                cross[j] *= g[j]
+        elif each:
+            ascend_each(loss, X, y, model, power, theta, m, constants[0], normalized, g, cross, G, w, G_i, q)
         if decay != 0.0:
             for j in range(P):
-                G[j] += decay * q[j]
-        if goal_gradient >= 0.0 and looks and batch == 0 and rule != 2:
-            a = 0.0
-            for j in range(P):
-                a += G[j] * G[j]
-            if np.sqrt(a) <= goal_gradient:
-                reason = 1
-                break
+                G[j] += decay * (q[j] if rule == NESTEROV else theta[j])
 
         if track != 0:
-            rate = track * eta
-            for j in range(d):
-                x = rate * factor * g[j]
-                minus[j] *= 1.0 - x - eta * decay
-                plus[j] *= 1.0 + x - eta * decay
-                twice[j] += 2.0 * x
+            rate, shrink = track * eta, eta * decay
+            if rule in (SAM, FLOW):
+                accumulate_across(
+                    minus, plus, twice, logs, rate, g, track * rate, cross, shrink, rule == FLOW
+                )
+            else:
+                accumulate(minus, plus, twice, rate * factor, g, shrink)
             pending += 1
 
-        if rule == 0:
+        if rule in (GRADIENT, SAM, NATURAL) or (rule == FLOW and not products):
             for j in range(P):
                 theta[j] -= eta * G[j]
-        elif rule == 1:
+        elif rule == HEAVY_BALL:
             for j in range(P):
-                memory[j] = betas[s] * memory[j] - eta * G[j]
-                theta[j] += memory[j]
-        elif rule == 2:
+                memory[0, j] = betas[s] * memory[0, j] - eta * G[j]
+                theta[j] += memory[0, j]
+        elif rule == NESTEROV:
             for j in range(P):
-                memory[j] = theta[j]
+                memory[0, j] = theta[j]
                 theta[j] = q[j] - eta * G[j]
-        else:
-            largest, where = 0.0, 0
-            for j in range(P):
-                if abs(G[j]) > largest:
-                    largest, where = abs(G[j]), j
-            if largest > 0.0:
-                if p == 1.0:
-                    length = eta if normalized else eta * largest
-                    theta[where] -= length * np.sign(G[where])
-                elif p == np.inf:
-                    a = 0.0
-                    for j in range(P):
-                        a += abs(G[j])
-                    length = eta if normalized else eta * a
-                    for j in range(P):
-                        theta[j] -= length * np.sign(G[j])
-                else:
-                    a = 0.0
-                    for j in range(P):
-                        G[j] /= largest
-                        a += abs(G[j]) ** q_exponent
-                    dual = a ** (1.0 / q_exponent)
-                    length = eta if normalized else eta * dual * largest
-                    for j in range(P):
-                        theta[j] -= length * np.sign(G[j]) * (abs(G[j]) / dual) ** (q_exponent - 1.0)
+        elif rule == STEEPEST:
+            steepest(theta, G, eta, p, normalized)
+        elif rule == PROJECTION:
+            i = min(np.searchsorted(cumulative, uniform(k, 0, key0, key1), side="right"), n - 1)
+            project(theta, X[i], y[i])
+        elif rule == FLOW:
+            log_euler(model, theta, g, cross, eta, decay)
+        elif rule == MIRROR:
+            mirror(theta, memory, G, q, eta, constants)
+        elif rule == PRECONDITIONED:
+            precondition(theta, G, eta, constants)
+        elif rule == SCALED:
+            scaled(theta, memory, G, eta, constants)
+        elif rule == ADAM:
+            adam(theta, memory, G, eta, k, constants)
+        elif rule == SIGNED:
+            signed(theta, memory, G, eta, constants)
         done += 1
 
         if pending == FLUSH:
             pending = 0
-            for j in range(d):
-                a, b_ = np.log(abs(minus[j])), np.log(abs(plus[j]))
-                logs[0, j] += a + b_
-                logs[1, j] += (a - b_) + twice[j]
-                minus[j], plus[j], twice[j] = 1.0, 1.0, 0.0
+            flush(minus, plus, twice, logs)
         if done % FLUSH == 0:
             a = 0.0
             for j in range(P):
@@ -283,8 +232,5 @@ def descend(  # type: ignore[no-untyped-def]
                 break
 
     if pending > 0:
-        for j in range(d):
-            a, b_ = np.log(abs(minus[j])), np.log(abs(plus[j]))
-            logs[0, j] += a + b_
-            logs[1, j] += (a - b_) + twice[j]
+        flush(minus, plus, twice, logs)
     return done, reason

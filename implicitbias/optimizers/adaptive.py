@@ -59,7 +59,7 @@ class AdaGrad(Step):
         return theta - self.size(k) * ratio(g, np.sqrt(v) + self.eps), v
 
     def kernel_rule(self) -> KernelRule:
-        return KernelRule(code=5, constants=(self.eps,))
+        return KernelRule(code=5, constants=(1.0, 1.0, self.eps))
 
 
 @record
@@ -94,7 +94,7 @@ class RMSProp(Step):
         return theta - self.size(k) * ratio(g, np.sqrt(v) + self.eps), v
 
     def kernel_rule(self) -> KernelRule:
-        return KernelRule(code=6, constants=(self.beta, self.eps))
+        return KernelRule(code=5, constants=(self.beta, 1 - self.beta, self.eps))
 
 
 def _adam(self: Adam | AdamW, g: np.ndarray, state: State, k: int) -> tuple[np.ndarray, State]:
@@ -140,7 +140,7 @@ class Adam(Step):
         return theta - self.size(k) * direction, state
 
     def kernel_rule(self) -> KernelRule:
-        return KernelRule(code=7, constants=(self.beta1, self.beta2, self.eps, self.eps_root, 0.0))
+        return KernelRule(code=6, constants=(self.beta1, self.beta2, self.eps, self.eps_root, 0.0))
 
 
 @record
@@ -177,7 +177,7 @@ class AdamW(Step):
         return theta - self.size(k) * (direction + self.decay * theta), state
 
     def kernel_rule(self) -> KernelRule:
-        return KernelRule(code=7, constants=(self.beta1, self.beta2, self.eps, self.eps_root, self.decay))
+        return KernelRule(code=6, constants=(self.beta1, self.beta2, self.eps, self.eps_root, self.decay))
 
 
 @record
@@ -214,4 +214,5 @@ class Lion(Step):
         return theta - self.size(k) * (sign + self.decay * theta), m
 
     def kernel_rule(self) -> KernelRule:
-        return KernelRule(code=8, constants=(self.beta1, self.beta2, self.decay))
+        a, b = self.beta1, self.beta2
+        return KernelRule(code=7, constants=(a, 1 - a, b, 1 - b, self.decay))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import number
 from ..records import record
-from .base import Oracle, State, Step
+from .base import KernelRule, Oracle, State, Step
 
 __all__ = ["Averaged"]
 
@@ -70,17 +70,28 @@ class Averaged(Step):
     def init(self, theta: np.ndarray) -> State:
         return theta.copy(), self.optimizer.init(theta)
 
-    def weight(self, k: int) -> float:
-        """a_k / Σ_{j≤k} a_j: the part of φ_k in θ̄_{k+1}."""
+    def weights(self, k0: int, count: int) -> np.ndarray:
+        """a_k / Σ_{j≤k} a_j for k = k₀, …, k₀ + count − 1: the part of φ_k in θ̄_{k+1}."""
+        k = np.arange(k0, k0 + count, dtype=float)
         if self.decay is None:
             return 1.0 / (k + 1)
         log_keep = np.log1p(-self.decay)
-        return float(self.decay * np.exp(k * log_keep) / -np.expm1((k + 1) * log_keep))
+        parts: np.ndarray = self.decay * np.exp(k * log_keep) / -np.expm1((k + 1) * log_keep)
+        return parts
 
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         phi, inner = state
-        mean = theta + self.weight(k) * (phi - theta)
+        mean = theta + self.weights(k, 1)[0] * (phi - theta)
         return mean, self.optimizer.update(oracle, inner, phi, k)
+
+    @property
+    def exponential(self) -> bool:  # type: ignore[override]
+        """As φ moves: runs accumulate along φ."""
+        return self.optimizer.exponential
 
     def look_every(self, n: int) -> int:
         return self.optimizer.look_every(n)
+
+    def kernel_rule(self) -> KernelRule | None:
+        rule = self.optimizer.kernel_rule()
+        return None if rule is None or rule.average is not None else rule._replace(average=self.weights)

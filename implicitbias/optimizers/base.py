@@ -128,8 +128,12 @@ class KernelRule(NamedTuple):
     normalized: bool = False
     batch: int = 0
     """0: full gradient; b > 0: b samples uniformly; −1: one row, drawn by ``row_weights``."""
-    constants: tuple[float, ...] = ()
-    """The rule's own constants, in the order in which the kernel reads them."""
+    constants: Any = ()
+    """The rule's own numbers, in the order in which the kernel reads them."""
+    row_weights: Callable[[Any], np.ndarray] | None = None
+    """The law (n,) of the drawn row on a problem, up to a factor."""
+    average: Callable[[int, int], np.ndarray] | None = None
+    """Weights (count,) from k₀ on: what the run reports is θ̄, and its state (θ, memory)."""
 
 
 @dataclass(frozen=True, eq=False)

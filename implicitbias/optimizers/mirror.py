@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import whole
-from ..geometry import Euclidean, Mahalanobis, Potential
+from ..geometry import Entropy, Euclidean, Hypentropy, Mahalanobis, PNorm, Potential, SquaredPNorm
 from ..models import Chart
 from ..models.base import layout_of
 from ..records import record
@@ -131,7 +131,27 @@ class MirrorDescent(Step):
         return None if curved or self.weight_decay != 0 else self.potential
 
     def kernel_rule(self) -> KernelRule | None:
-        return None
+        form = _kernel_form(self.potential)
+        primal = bool(self.momentum) and self.primal
+        if form is None or (primal and isinstance(self.potential, Entropy)):
+            return None
+        code, p, values = form
+        constants = np.concatenate([[code, p, self.momentum, primal], np.atleast_1d(values)])
+        return KernelRule(code=10, batch=self.batch or 0, constants=constants)
+
+
+def _kernel_form(potential: Potential) -> tuple[int, float, Any] | None:
+    """(code, p, values) of a potential that kernels/mirrors.py knows."""
+    known: dict[type, Any] = {
+        Euclidean: lambda psi: (0, 2.0, ()),
+        Mahalanobis: lambda psi: (1, 2.0, psi.M) if psi.separable else None,
+        Hypentropy: lambda psi: (2, 2.0, psi.log_c) if psi.depth == 2 else None,
+        PNorm: lambda psi: (3, psi.p, ()),
+        SquaredPNorm: lambda psi: (4, psi.p, ()),
+        Entropy: lambda psi: (6 if psi.simplex else 5, 2.0, ()),
+    }
+    form = known.get(type(potential))
+    return None if form is None else form(potential)
 
 
 def _check(optimizer: MirrorFlow | MirrorDescent) -> None:

@@ -13,7 +13,7 @@ from ..models import Layout
 from ..models.base import layout_of
 from ..problems import Regression
 from ..records import record
-from .base import Flow, Oracle, State, Step
+from .base import Flow, KernelRule, Oracle, State, Step
 
 __all__ = ["NaturalGradient", "PreconditionedFlow", "PreconditionedGradientDescent"]
 
@@ -110,6 +110,9 @@ class PreconditionedGradientDescent(Step):
     def row_potential(self) -> Potential | None:
         return _potential(self.P, self.weight_decay)
 
+    def kernel_rule(self) -> KernelRule | None:
+        return None if callable(self.P) else KernelRule(code=11, constants=np.ravel(self.P))
+
 
 @record
 class NaturalGradient(Step):
@@ -152,3 +155,6 @@ class NaturalGradient(Step):
         K = J @ J.T + len(y) * self.damping * np.eye(len(y))
         direction = J.T @ np.linalg.lstsq(K, r, rcond=len(y) * np.finfo(float).eps)[0]
         return theta - self.size(k) * (direction + oracle.decay * theta), state
+
+    def kernel_rule(self) -> KernelRule:
+        return KernelRule(code=12, constants=(self.damping,))

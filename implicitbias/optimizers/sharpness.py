@@ -79,4 +79,4 @@ class SAM(Step):
         return np.divide(self.rho, size, out=np.zeros_like(size), where=size > 0)
 
     def kernel_rule(self) -> KernelRule:
-        return KernelRule(code=9, constants=(self.rho, float(self.per_sample)), normalized=self.normalized)
+        return KernelRule(code=8, constants=(self.rho, float(self.per_sample)), normalized=self.normalized)

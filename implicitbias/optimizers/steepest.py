@@ -105,7 +105,9 @@ class SignDescent(Step):
         return theta - self.size(k) * np.sign(m), m
 
     def kernel_rule(self) -> KernelRule | None:
-        return None if self.momentum else _kernel(LpNorm(np.inf), True)
+        if self.momentum:
+            return KernelRule(code=7, constants=(self.momentum, 1.0, self.momentum, 1.0, 0.0))
+        return _kernel(LpNorm(np.inf), True)
 
 
 @record

@@ -100,7 +100,7 @@ class RandomizedKaczmarz(Step):
         return n
 
     def kernel_rule(self) -> KernelRule:
-        return KernelRule(code=4, batch=-1)
+        return KernelRule(code=4, batch=-1, row_weights=self.row_weights)
 
 
 @record
@@ -214,4 +214,4 @@ class StochasticGradientFlow(Step):
         return n
 
     def kernel_rule(self) -> KernelRule:
-        return KernelRule(code=10, constants=(float(self.step),))
+        return KernelRule(code=9, constants=(float(self.step),))

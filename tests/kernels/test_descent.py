@@ -78,8 +78,8 @@ def gradient_at(case, theta, k=None):
 def twin(case):
     theta, memory = case["theta"].copy(), case["memory"].copy()
     shrink, shift = np.zeros((2, case["X"].shape[1]))
-    for s, (eta, beta) in enumerate(zip(case["etas"], case["betas"])):
-        k, rule = case["k0"] + s, case["rule"]
+    for step, (eta, beta) in enumerate(zip(case["etas"], case["betas"])):
+        k, rule = case["k0"] + step, case["rule"]
         if rule == KACZMARZ:
             i = np.searchsorted(case["cumulative"], uniform(k, 0, *KEY), side="right")
             x = case["X"][i]
@@ -88,8 +88,10 @@ def twin(case):
         q = theta + beta * (theta - memory) if rule == NESTEROV else theta
         g, G = gradient_at(case, q, k)
         x = case["track"] * eta * g
-        shrink += np.log(np.abs(1 - x**2))
-        shift += np.log(np.abs((1 - x) / (1 + x))) + 2 * x
+        s = eta * case["decay"]
+        if case["track"]:
+            shrink += np.log(np.abs((1 - x - s) * (1 + x - s)))
+            shift += np.log(np.abs((1 - x - s) / (1 + x - s))) + 2 * x
         if rule == GRADIENT:
             theta = theta - eta * G
         elif rule == HEAVY_BALL:
@@ -124,21 +126,21 @@ def make(n, d, seed=0, steps=21, **changes):
         case["track"] = 2.0 if case["model"] == DIAGONAL else 1.0
     if case["rule"] == NESTEROV:
         case["memory"] = case["theta"].copy()
-    for name in ("X", "y"):
-        case[name].flags.writeable = False
     return case
 
 
 def kernel(case, function=descend, goal_loss=-np.inf, goal_gradient=-1.0, goal_margin=np.inf, period=1):
-    theta, memory = case["theta"].copy(), case["memory"].copy()
+    theta, memory, decay = case["theta"].copy(), case["memory"].copy()[None], float(case["decay"])
     logs = np.zeros((2, case["X"].shape[1]))
+    X, y = case["X"].view(), case["y"].view()
+    X.flags.writeable = y.flags.writeable = False  # as problems hold them: one signature, one compilation
     done, reason = function(
-        case["X"], case["y"], case["loss"], case["model"], A, case["rule"], theta, memory, case["etas"],
-        case["betas"], float(case["p"]), case["normalized"], case["batch"], case["cumulative"], *KEY, case["k0"],
-        float(case["decay"]), float(goal_loss), float(goal_gradient), float(goal_margin), period,
-        int(case["track"]), logs,
+        X, y, case["loss"], case["model"], A, case["rule"], theta, memory, case["etas"],
+        case["betas"], float(case["p"]), case["normalized"], np.empty(0), case["batch"], case["cumulative"], *KEY,
+        case["k0"], np.full(len(case["etas"]), decay), np.empty(0), np.empty(0), float(goal_loss),
+        float(goal_gradient), float(goal_margin), decay, period, int(case["track"]), logs,
     )  # fmt: skip
-    return theta, memory, logs, done, reason
+    return theta, memory[0], logs, done, reason
 
 
 def assert_agree(case):
