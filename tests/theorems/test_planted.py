@@ -147,7 +147,7 @@ def test_the_python_engine_verifies_too():
 @pytest.mark.parametrize("factor", [0.5, 1.01, 2.0])
 def test_a_wrong_rate_in_the_accumulators(monkeypatch, factor):
     real = Accumulators.add
-    monkeypatch.setattr(Accumulators, "add", lambda self, step, g: real(self, factor * step, g))
+    monkeypatch.setattr(Accumulators, "add", lambda self, step, *more: real(self, factor * step, *more))
     assert_refuted(PYTHON)
 
 
