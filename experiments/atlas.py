@@ -71,7 +71,7 @@ def draw(found: dict[str, ib.Atlas], out: Path) -> list[Path]:
 
     with plt.style.context(plotting.STYLE):
         fig, axes = plt.subplots(
-            2, 2, figsize=(plotting.PAGE, 8.4), width_ratios=(1, 0.3), layout="constrained", sharey="row"
+            2, 2, figsize=(plotting.PAGE, 8.2), width_ratios=(1, 0.3), layout="constrained", sharey="row"
         )
         for (ax, beside), (name, atlas), letter in zip(axes, found.items(), "ab", strict=True):
             cells, bar = heat_map(atlas.distances, [row.name for row in atlas.rows], ax)
@@ -104,6 +104,9 @@ def _errors(atlas: ib.Atlas, ax: Any) -> None:
         error[~done], rank[~done], "o", mfc="none", color=plotting.SIMULATION, ms=2.2, mew=0.5, clip_on=False
     )
     ax.set(xscale="log", xlabel="held-out error")
+    ax.set_xticks([t for t in (0.5, 1, 2, 5, 10, 20) if 0.7 * np.nanmin(error) < t < 1.4 * np.nanmax(error)])
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter("")
     ax.tick_params(axis="y", left=False, labelleft=False)
     ax.spines["left"].set_visible(False)
 
