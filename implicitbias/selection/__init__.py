@@ -1,6 +1,18 @@
 """What theory says is selected: programs and their certificates, rules, predictions."""
 
-from . import homotopy, least_norm, margins, penalized, prediction, programs, riccati, rule, rules, spectral
+from . import (
+    homotopy,
+    least_norm,
+    margins,
+    penalized,
+    prediction,
+    programs,
+    riccati,
+    rule,
+    rules,
+    sparse_limit,
+    spectral,
+)
 from .homotopy import *
 from .least_norm import *
 from .margins import *
@@ -10,6 +22,7 @@ from .programs import *
 from .riccati import *
 from .rule import *
 from .rules import *
+from .sparse_limit import *
 from .spectral import *
 
 __all__: list[str] = []
@@ -22,4 +35,5 @@ __all__ += programs.__all__
 __all__ += riccati.__all__
 __all__ += rule.__all__
 __all__ += rules.__all__
+__all__ += sparse_limit.__all__
 __all__ += spectral.__all__
