@@ -17,7 +17,7 @@ import numpy as np
 
 from ..threads import one_blas_thread
 from .curve import Pair, curve_newton, joint_newton, residuals
-from .potentials import Potential
+from .potentials import Potential, Stage
 
 __all__ = ["DualSolution", "bregman_projection"]
 
@@ -127,19 +127,34 @@ def _by_stages(
 def _by_pairs(
     potential: Potential, z0: np.ndarray, A: np.ndarray, b: np.ndarray, z: np.ndarray | None, limit: int
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Newton on pairs (w, z), through easier potentials and tilts; each hands its w on."""
+    """Newton on pairs (w, z), through easier potentials and tilts."""
     start = potential.interior(A.T @ b)
-    stages = [(potential, z0)] if z is not None else potential.approach(z0, start)
-    at = Pair(start, stages[0][0].gradient(start)) if z is None else Pair(potential.inverse_gradient(z), z)
+    stages = [Stage(potential, z0)] if z is not None else potential.approach(z0, start)
+    at = (
+        Pair(start, stages[0].potential.gradient(start))
+        if z is None
+        else Pair(potential.inverse_gradient(z), z)
+    )
     iterations = 0
-    for i, (psi, tilt) in enumerate(stages):
+    for i, stage in enumerate(stages):
+        if i > 0:
+            at = _handed_on(stages[i - 1], stage, at)
         good = 4 * EPS if i == len(stages) - 1 else 1e-6
-        if psi is not stages[i - 1][0]:
-            at = Pair(at.w, psi.gradient(at.w))
-        newton = curve_newton if psi.newton == "curve" else joint_newton
-        at, k = newton(psi, tilt, A, b, at, limit, good)
+        newton = curve_newton if stage.potential.newton == "curve" else joint_newton
+        at, k = newton(stage.potential, stage.tilt, A, b, at, limit, good)
         iterations += k
     return at.w, at.z, iterations
+
+
+def _handed_on(before: Stage, stage: Stage, at: Pair) -> Pair:
+    """The start of a stage: of each coordinate w, or z − z₀ but for its length, whichever disturbs its own
+    condition less; a lost w takes many steps to grow again, a lost z one, so that w counts a hundredfold.
+    """
+    psi = stage.potential
+    z = stage.tilt + stage.stretch * before.potential.carry(psi, at.z - before.tilt)
+    w_z, z_w = psi.inverse_or_nan(z), psi.gradient(at.w) if psi is not before.potential else at.z
+    by_z = np.abs(w_z - at.w) * np.max(np.abs(z_w)) < 0.01 * np.abs(z_w - z) * np.max(np.abs(at.w))
+    return Pair(np.where(by_z, w_z, at.w), np.where(by_z, z, z_w))
 
 
 def _primal_newton(

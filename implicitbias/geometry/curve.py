@@ -23,7 +23,9 @@ __all__ = ["Pair", "curve_newton", "joint_newton"]
 
 EPS = float(np.finfo(float).eps)
 STEEPEST = 1e200
-"""Where ψ″ vanishes, as w⁴ does at zero, ∂w/∂z is infinite."""
+"""Where ψ″ vanishes, as that of w⁴ does at zero, ∂w/∂z is infinite."""
+SLIGHT = 1e-3
+"""Coordinates below this share of the largest may grow by z, although the tangent does not follow them."""
 
 
 class _Basic(NamedTuple):
@@ -54,14 +56,14 @@ def curve_newton(
         if worst < least:
             best, least = at, worst
         # rounding stops the decrease, or nothing has come of many steps
-        if not np.isfinite(worst) or least <= good or (idle > 1 and least < 1e-10) or idle > 40:
+        if not np.isfinite(worst) or least <= good or (idle > 1 and least < 1e-10) or idle > 80:
             return best, k
         D = np.minimum(1.0 / psi.hessian(at.w), STEEPEST)
         S = heaviest_basis(A, np.sqrt(D))
         if basic is None or not np.array_equal(S, basic.S):
             basic = _basic_form(A, b, S)
         try:
-            dz = _tangent_step(basic, D, at.z - z0, at.w)
+            dz = _tangent_step(basic, D, z0, at)
         except np.linalg.LinAlgError:
             return best, k
         ahead = _nearest_on_curve(psi, at, D * dz, dz)
@@ -120,15 +122,18 @@ def residuals(
 
 def heaviest_basis(A: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Indices (r,) of linearly independent columns of A (r, d), greedily by weight times new length."""
-    G = A.copy()
+    G, lengths = A.copy(), np.linalg.norm(A, axis=0)
+    weight = np.maximum(weight, 1e-100 * np.max(weight))
     S: list[int] = []
     for _ in range(len(A)):
-        length = weight * np.linalg.norm(G, axis=0)
-        length[S] = -1.0
-        j = int(np.argmax(length))
+        new = np.linalg.norm(G, axis=0)
+        # what is left of a dependent column is rounding, which a large weight must not raise
+        new[new < 1e-10 * lengths] = 0.0
+        j = int(np.argmax(weight * new))
         S.append(j)
-        u = G[:, j] / np.linalg.norm(G[:, j])
+        u = G[:, j] / (np.linalg.norm(G[:, j]) or 1.0)
         G = G - np.outer(u, u @ G)
+        G[:, j] = 0.0
     return np.array(S, dtype=int)
 
 
@@ -139,15 +144,19 @@ def _basic_form(A: np.ndarray, b: np.ndarray, S: np.ndarray) -> _Basic:
     return _Basic(S, T, solved[:, -1])
 
 
-def _tangent_step(basic: _Basic, D: np.ndarray, e: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """dz with e + dz ∈ range(Tᵀ) and T(w + D dz) = t, e = z − z₀."""
+def _tangent_step(basic: _Basic, D: np.ndarray, z0: np.ndarray, at: Pair) -> np.ndarray:
+    """dz with z + dz − z₀ ∈ range(Tᵀ) and T(w + D dz) = t."""
     S, T, t = basic
+    e = at.z - z0
     q = e - T.T @ e[S]
     q[S] = 0.0
-    r = t - T @ w
-    # where the solution does not feel a dual direction, r would be met by a huge dz: what r costs is bounded by
-    # moves of order one, and its rounding by small ones
-    damping = np.abs(r) + 100 * EPS * (np.abs(t) + np.abs(T) @ np.abs(w))
+    r = t - T @ at.w
+    # where the solution does not feel a dual direction, a small r would be met by a huge dz: none is made for
+    # its rounding, and one of the size dz = dw/D of a dw = w at most for what is left
+    size = float(np.max(np.where(D > 0, np.abs(at.w) / D, 0.0))) or 1.0
+    rounding = 16 * EPS * np.max(np.abs(t) + np.abs(T) @ np.abs(at.w))
+    r = np.where(D[S] * size > 1e3 * rounding, r, np.sign(r) * np.maximum(np.abs(r) - rounding, 0.0))
+    damping = (np.abs(r) + 8 * rounding) / size
     H = (T * D) @ T.T + np.diag(damping)
     s = 1.0 / np.sqrt(np.diag(H))
     x = s * np.linalg.solve(s[:, None] * H * s, s * (r + T @ (D * q)))
@@ -166,7 +175,12 @@ def _nearest_on_curve(psi: Potential, at: Pair, dw: np.ndarray, dz: np.ndarray) 
         # z has run into a wall that it leaves on the other side: no farther there than it was here
         crossed = (by_w * w < 0) & ~np.isfinite(by_z)
         by_w = np.where(crossed, np.clip(by_w, -np.abs(w), np.abs(w)), by_w)
-        nearer = np.isfinite(by_z) & (np.abs(by_z - w) < t * np.abs(dw)) & (t * np.abs(dw) > 0.5 * np.abs(w))
+        slight = np.abs(by_z) <= SLIGHT * np.max(np.abs(w))
+        nearer = (
+            np.isfinite(by_z)
+            & ((np.abs(by_z - w) < t * np.abs(dw)) | slight)
+            & (t * np.abs(dw) > 0.5 * np.abs(w))
+        )
         nearer |= (dw == 0) & (dz != 0)
         try:
             z_w = psi.gradient(np.where(nearer, psi.interior(w), by_w))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import real_array, whole
 from ..records import record
-from .potentials import LN2, Potential, diagonal, halved, require
+from .potentials import LN2, Potential, Stage, diagonal, halved, require
 
 __all__ = ["Entropy", "Hypentropy"]
 
@@ -69,7 +69,7 @@ class Hypentropy(Potential):
 
     def value(self, w: np.ndarray) -> np.ndarray:
         if self.depth > 2:
-            return np.sum(self.reach * box_value(self._angle(w), self.log_c, self._k), axis=-1)
+            return np.sum(self.reach * box_value(np.abs(w), self._angle(w), self.log_c, self._k), axis=-1)
         c = np.exp(self.log_c)
         root = np.hypot(w, c)
         # c − √(w² + c²) = −w²/(√(w² + c²) + c), without cancellation
@@ -201,9 +201,9 @@ class Entropy(Potential):
             return self, A, b
         return Entropy(), np.vstack([A, np.ones(A.shape[1])]), np.append(b, 1.0)
 
-    def approach(self, z0: np.ndarray, w: np.ndarray) -> list[tuple[Potential, np.ndarray]]:
+    def approach(self, z0: np.ndarray, w: np.ndarray) -> list[Stage]:
         """Starts of the size of w, then of the square root, …, of what is asked: tilts halved towards ln w."""
-        return [(self, tilt) for tilt in halved(z0, np.log(w))]
+        return [Stage(self, tilt, 2.0) for tilt in halved(z0, np.log(w))]
 
     def _on_simplex(self, w: np.ndarray) -> None:
         if self.simplex:
@@ -231,7 +231,9 @@ def log1p(x: np.ndarray) -> np.ndarray:
     if not np.iscomplexobj(x):
         return np.log1p(x)
     re, im = np.real(x), np.imag(x)
-    return 0.5 * np.log1p(re * (2 + re) + im * im) + 1j * np.arctan2(im, 1 + re)
+    near = np.maximum(re, -0.5)
+    modulus = np.where(re < -0.5, np.log(np.hypot(1 + re, im)), 0.5 * np.log1p(near * (2 + near) + im * im))
+    return modulus + 1j * np.arctan2(im, 1 + re)
 
 
 def box_angle(Y: np.ndarray, k: float) -> np.ndarray:
@@ -255,14 +257,14 @@ def box_angle(Y: np.ndarray, k: float) -> np.ndarray:
     return s
 
 
-def box_value(s: np.ndarray, log_c: Any, k: float) -> np.ndarray:
-    """ψ of one coordinate at z = tanh s: wz − ψ*(z), ψ*(z) = c [(1−z)^{1−k} + (1+z)^{1−k} − 2]/(2k − 2)."""
+def box_value(w: np.ndarray, s: np.ndarray, log_c: Any, k: float) -> np.ndarray:
+    """ψ of one coordinate |w| at z = tanh s: wz − ψ*(z), ψ*(z) = c [(1−z)^{1−k} + (1+z)^{1−k} − 2]/(2k − 2).
+
+    That is c (cosh(s)^{k−1} cosh((k−1)s) − 1)/(k − 1), from c where w ≲ c and from w beyond.
+    """
+    exponent = (k - 1) * log_cosh(s) + log_cosh((k - 1) * s)
+    c = np.exp(log_c)
     with np.errstate(divide="ignore"):
-        log_sinh = s + np.log(-np.expm1(-2 * s)) - LN2
-        log_sinh_k = k * s + np.log(-np.expm1(-2 * k * s)) - LN2
-    power = (k - 1) * log_cosh(s)
-    product = np.exp(log_c + power + log_sinh_k + log_sinh)  # wz
-    exponent = power + log_cosh((k - 1) * s)
-    small = np.exp(log_c) * np.expm1(np.minimum(exponent, 1.0))
-    conjugate = np.where(exponent < 1.0, small, np.exp(log_c + exponent) - np.exp(log_c))
-    return product - conjugate / (k - 1)
+        log_sinh = k * s + np.log(-np.expm1(-2 * k * s)) - LN2
+    far = w * np.exp(np.where(s > 0, log_cosh((k - 1) * s) - log_cosh(s) - log_sinh, 0.0)) - c
+    return w * np.tanh(s) - np.where(exponent < 1.0, c * np.expm1(np.minimum(exponent, 1.0)), far) / (k - 1)

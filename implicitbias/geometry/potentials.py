@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,14 @@ from ..records import record
 __all__ = ["Euclidean", "Mahalanobis", "PNorm", "Potential"]
 
 LN2 = float(np.log(2.0))
+
+
+class Stage(NamedTuple):
+    """A program on the way to another: its potential, its tilt z₀, and how much longer z − z₀ gets than before."""
+
+    potential: Potential
+    tilt: np.ndarray
+    stretch: float = 1.0
 
 
 class Potential(ABC):
@@ -115,9 +123,9 @@ class Potential(ABC):
         """Easier potentials on the way to this one, which comes last."""
         return [self]
 
-    def approach(self, z0: np.ndarray, w: np.ndarray) -> list[tuple[Potential, np.ndarray]]:
-        """Easier programs (ψ, z₀) on the way to that of the tilt z₀, which comes last, from the size of ``w``."""
-        return [(psi, z0 if psi is self else self.carry(psi, z0)) for psi in self.relaxations()]
+    def approach(self, z0: np.ndarray, w: np.ndarray) -> list[Stage]:
+        """Easier programs on the way to that of the tilt z₀, which comes last, from the size of ``w`` on."""
+        return [Stage(psi, z0 if psi is self else self.carry(psi, z0)) for psi in self.relaxations()]
 
     def carry(self, other: Potential, z: np.ndarray) -> np.ndarray:
         """A guess of the dual point under ``other`` where that under this relaxation is z."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import number, real_array
 from ..records import record
-from .potentials import Potential, diagonal, halved, require
+from .potentials import Potential, Stage, diagonal, halved, require
 
 __all__ = ["Power", "SquaredPNorm"]
 
@@ -94,12 +94,15 @@ class Power(Potential):
     def interior(self, w: np.ndarray) -> np.ndarray:
         return np.zeros_like(w) + self._sign * (np.max(np.abs(w)) or 1.0)
 
-    def approach(self, z0: np.ndarray, w: np.ndarray) -> list[tuple[Potential, np.ndarray]]:
-        """Starts of the size of w, then of the square root, …, of what is asked: ln|w| halved towards it."""
+    def approach(self, z0: np.ndarray, w: np.ndarray) -> list[Stage]:
+        """Starts of the size of w, then of the square root, …, of what is asked: ln|w| halved, on the average."""
         if self.a == 2:
-            return [(self, z) for z in halved(z0, self.gradient(w), reach=2.0)]
-        logs = halved(np.log(np.abs(z0)), np.log(np.abs(self.gradient(w))), reach=8.0 * (1 - 2 / self.a))
-        return [(self, -self._sign * np.exp(log)) for log in logs[:-1]] + [(self, z0)]
+            return [Stage(self, z, 2.0) for z in halved(z0, self.gradient(w), reach=2.0)]
+        far = np.mean(np.log(np.abs(z0)) - np.log(np.abs(self.gradient(w))))
+        logs = halved(np.zeros(1), -far, reach=8.0 * (1 - 2 / self.a))
+        shrunk = np.exp(np.concatenate(logs))
+        longer = [1.0, *(shrunk[1:] / shrunk[:-1])]
+        return [Stage(self, f * z0, stretch) for f, stretch in zip(shrunk, longer)]
 
 
 @record

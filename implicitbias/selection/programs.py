@@ -22,6 +22,8 @@ __all__ = ["BregmanProjection", "Certificate", "Infeasible", "Program", "certify
 EPS = float(np.finfo(float).eps)
 UNSOLVED = 1e-8
 """A solver whose relative residual stays above this has failed, and says so."""
+SHORT = (4 * EPS, 32 * EPS, 1e-12, 1e-8, 1e-4, 1e-2, 1.0)
+"""How far a dual point that rounding has put outside a box is drawn back; the bound weakens by as much."""
 
 
 def data(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -133,15 +135,7 @@ class BregmanProjection(Program):
             return Certificate(feasibility, np.inf, np.inf, np.full(len(self.y), np.nan))
         nu = A @ z
         stationarity = float(np.linalg.norm(z - A.T @ nu)) / (float(np.linalg.norm(z)) or 1.0)
-        for short in (
-            0.0,
-            4 * EPS,
-            1e-12,
-            1e-8,
-            1e-4,
-            1e-2,
-            1.0,
-        ):  # next to the wall of a box rounding is outside
+        for short in (0.0, *SHORT):
             bound = float((1 - short) * nu @ b) - _conjugate(psi, self.z0 + (1 - short) * (A.T @ nu))
             if np.isfinite(bound):
                 break
