@@ -55,7 +55,10 @@ def bregman_projection(
     multiplier: np.ndarray | None = None,
     max_iterations: int = 200,
 ) -> DualSolution:
-    """argmin ψ(w) − ⟨z₀, w⟩ subject to Xw = y, by Newton's method on the dual.
+    """argmin ψ(w) − ⟨z₀, w⟩ subject to Xw = y, by Newton's method.
+
+    The residual of what is returned says whether it was found. It is not where no w inside the domain of ψ
+    satisfies Xw = y; the program ``BregmanProjection`` then raises ArithmeticError.
 
     Parameters
     ----------
@@ -63,6 +66,7 @@ def bregman_projection(
     z0 : (d,) the dual point that tilts it; ∇ψ(w₀) gives the Bregman projection of w₀.
     X, y : (n, d), (n,); rank-deficient or inconsistent data mean the least-squares solutions.
     multiplier : (n,) a start for ν; without one, the potential's continuation is followed.
+    max_iterations : of Newton's method, for each stage of the continuation.
 
     Examples
     --------
@@ -85,6 +89,12 @@ def constraints(
     if full is A:
         return psi, A, b, R
     A_full, b_full, back = row_space(full, target)
+    off = float(np.linalg.norm(full @ (A_full.T @ b_full) - target))
+    if off > 1e-10 * float(np.linalg.norm(target)):
+        raise ArithmeticError(
+            f"the constraints contradict the domain of {type(potential).__name__}: together with it they are missed by "
+            f"{off:.2g} at least"
+        )
     return psi, A_full, b_full, R @ back[: len(A)]
 
 
@@ -97,6 +107,8 @@ def _project(
     max_iterations: int,
 ) -> DualSolution:
     psi, A, b, R = constraints(potential, X, y)
+    if len(A) == 0:
+        return DualSolution(potential.inverse_gradient(z0), z0, np.zeros(len(y)), 0.0, 0)
     z = None if multiplier is None else z0 + X.T @ multiplier
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         solve = _by_stages if psi.newton in ("dual", "primal") else _by_pairs

@@ -51,14 +51,15 @@ def ladder(F: Function, w: np.ndarray, scale: np.ndarray, order: int = 1) -> np.
 
 
 def ray_integral(G: Function, base: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """∫₀¹ G(r + t(w − r)) ∘ (w − r) dt entry by entry, r = ``base``; singular integrable starts are welcome.
+    """∫₀¹ G(r + t(w − r)) ∘ (w − r) dt entry by entry, r = ``base``; G may be singular at both ends.
 
-    Gauss–Legendre with twenty nodes on panels that halve towards t = 0, each doubled until the sum
+    Gauss–Legendre with twenty nodes on panels that halve towards t = 0 and 1, each split until the sum
     settles to rounding; G maps (T, …, d) to (T, …, d).
     """
     x, weights = np.polynomial.legendre.leggauss(20)
     x, weights = (x + 1) / 2, weights / 2
-    corners = np.concatenate([[0.0], 2.0 ** np.arange(-50, 1)])
+    graded = 2.0 ** np.arange(-45, 0)
+    corners = np.concatenate([[0.0], graded, 1 - graded[-2::-1], [1.0]])
     before = np.full(np.shape(w), np.inf)
     for m in (1, 2, 4, 8, 16):
         edges = np.unique(np.concatenate([np.linspace(a, b, m + 1) for a, b in zip(corners, corners[1:])]))

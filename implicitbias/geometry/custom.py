@@ -159,7 +159,7 @@ class CustomPotential(Potential):
         if np.any(h < 0):
             j = tuple(int(i) for i in np.argwhere(h < 0)[0])
             raise ValueError(
-                f"the potential is not convex: its second derivative at w{list(j)} = {w[j]!r} is {h[j]:.3g}"
+                f"the potential is not convex: its second derivative at w{list(j)} = {float(w[j])!r} is {h[j]:.3g}"
             )
         return h
 

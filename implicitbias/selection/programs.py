@@ -22,6 +22,10 @@ __all__ = ["BregmanProjection", "Certificate", "Infeasible", "Program", "certify
 EPS = float(np.finfo(float).eps)
 UNSOLVED = 1e-8
 """A solver whose relative residual stays above this has failed, and says so."""
+NOT_FOUND = dict.fromkeys(
+    ("curve", "joint"), "is there any w in the domain of the potential that satisfies Xw = y?"
+)
+NOT_FOUND |= dict.fromkeys(("dual", "primal"), "the problem is too ill-conditioned for floats")
 SHORT = (4 * EPS, 32 * EPS, 1e-12, 1e-8, 1e-4, 1e-2, 1.0)
 """How far a dual point that rounding has put outside a box is drawn back; the bound weakens by as much."""
 
@@ -118,7 +122,7 @@ class BregmanProjection(Program):
         if not found.residual <= UNSOLVED:
             raise ArithmeticError(
                 f"the projection by {type(self.potential).__name__} was not found: Newton's method stopped at "
-                f"relative residual {found.residual:.2g}"
+                f"relative residual {found.residual:.2g}; {NOT_FOUND[self.potential.newton]}"
             )
         return found.w
 
