@@ -50,6 +50,7 @@ from .selection.programs import *
 from .selection.riccati import *
 from .selection.rule import *
 from .selection.rules import *
+from .selection.saddles import *
 from .selection.sparse_limit import *
 from .selection.spectral import *
 from .theorems.base import *

@@ -10,6 +10,7 @@ from . import (
     riccati,
     rule,
     rules,
+    saddles,
     sparse_limit,
     spectral,
 )
@@ -22,6 +23,7 @@ from .programs import *
 from .riccati import *
 from .rule import *
 from .rules import *
+from .saddles import *
 from .sparse_limit import *
 from .spectral import *
 
@@ -35,5 +37,6 @@ __all__ += programs.__all__
 __all__ += riccati.__all__
 __all__ += rule.__all__
 __all__ += rules.__all__
+__all__ += saddles.__all__
 __all__ += sparse_limit.__all__
 __all__ += spectral.__all__

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...geometry import Hypentropy
 from ...problems import Regression
+from ...selection import LeastNorm
 
 __all__ = ["Vertex", "l1_vertex"]
 
@@ -57,14 +58,10 @@ def l1_vertex(problem: Regression) -> Vertex:
     ValueError
         where the support has another size than n.
     """
-    from scipy.optimize import linprog
-
     X, y = problem.X, problem.y
     n, d = X.shape
-    found = linprog(np.ones(2 * d), A_eq=np.hstack([X, -X]), b_eq=y, method="highs")
-    guess = found.x[:d] - found.x[d:]
-    on = np.flatnonzero(np.abs(guess) > 1e-9 * np.abs(guess).max())
-    if found.status != 0 or on.size != n:
+    on = np.flatnonzero(LeastNorm(1, X, y).solution)
+    if on.size != n:
         raise ValueError(f"the ℓ1 solution found has {on.size} non-zero entries, not n = {n}")
     w = np.zeros(d)
     w[on] = np.linalg.solve(X[:, on], y)
