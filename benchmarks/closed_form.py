@@ -43,7 +43,9 @@ def main() -> int:
         rows.append(Row(f"{name}: distance of the closed form to {args.steps:,} fused steps", far, "", 1e-12))
         rows.append(Row("    the closed form", closed * 1e3, "ms"))
         rows.append(Row("    the fused steps (peer)", stepping * 1e3, "ms"))
-        rows.append(Row(f"    {SLOWER} closed forms, per time of the peer", SLOWER * closed / stepping, "", 1))
+        rows.append(
+            Row(f"    {SLOWER} closed forms, per time of the peer", SLOWER * closed / stepping, "", 1)
+        )
         rows.append(Row("    the closed form at 1000 moments", path * 1e3, "ms"))
     return report(__doc__.splitlines()[0], rows)
 

@@ -74,33 +74,40 @@ class Ridge(Program):
         return (self.X.shape[1],)
 
     def objective(self, w: np.ndarray) -> float:
-        v = self._root.T @ w
+        v = self._white(w)
         return square_loss(self.X, self.y, w) + self.lam / 2 * float(v @ v)
 
     @cached_property
-    def _root(self) -> np.ndarray:
+    def _root(self) -> np.ndarray | None:
         """C with M = CCᵀ; v = Cᵀw turns the metric into the identity."""
         if self.metric is None:
-            return np.eye(self.X.shape[1])
+            return None
         return np.diag(np.sqrt(self.metric)) if self.metric.ndim == 1 else np.linalg.cholesky(self.metric)
+
+    def _white(self, w: np.ndarray) -> np.ndarray:
+        """Cᵀw."""
+        return w if self._root is None else self._root.T @ w
+
+    def _pull(self, g: np.ndarray) -> np.ndarray:
+        """C⁻¹g, columns of g (d, k): gradients in v."""
+        return g if self._root is None else np.linalg.solve(self._root, g)
 
     @cached_property
     def _modes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The singular value decomposition of X C⁻ᵀ."""
-        return np.linalg.svd(np.linalg.solve(self._root, self.X.T).T, full_matrices=False)
+        return np.linalg.svd(self._pull(self.X.T).T, full_matrices=False)
 
     @cached_property
     def solution(self) -> np.ndarray:
         U, s, Vt = self._modes
-        v = Vt.T @ (s / (s**2 + len(self.y) * self.lam) * (U.T @ self.y))
-        w: np.ndarray = np.linalg.solve(self._root.T, v)
-        return w
+        v: np.ndarray = Vt.T @ (s / (s**2 + len(self.y) * self.lam) * (U.T @ self.y))
+        return v if self._root is None else np.linalg.solve(self._root.T, v)
 
     def certify(self, w: np.ndarray) -> Certificate:
         """Stationarity ‖g‖ over ‖Xᵀy‖/n + (‖X‖²/n + λ)‖w‖, in coordinates where M is the identity."""
         (_, s, Vt), n = self._modes, len(self.y)
-        theta, v = (self.y - self.X @ w) / n, self._root.T @ w
-        pull = np.linalg.solve(self._root, self.X.T @ np.column_stack([theta, self.y / n]))
+        theta, v = (self.y - self.X @ w) / n, self._white(w)
+        pull = self._pull(self.X.T @ np.column_stack([theta, self.y / n]))
         g = self.lam * v - pull[:, 0]
         modes = Vt @ g
         rest = g - Vt.T @ modes

@@ -15,7 +15,7 @@ from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import WELL_CONDITIONED, Rng, gaussian_regression
 
-PER_DECAY = {Hadamard: 1.5, Diagonal: 0.5, PowerPropagation: 0.5}
+PER_DECAY: dict[type, float] = {Hadamard: 1.5, Diagonal: 0.5, PowerPropagation: 0.5}
 """The coefficient of Σ|w|^{2/3} per unit of λ: D/2 for a product of D = 3 factors, ½ for single powers."""
 
 
@@ -38,7 +38,8 @@ def _from_least_squares(rng: Rng) -> dict[str, Setting]:
 
 def off_stationary(runs: dict[str, Run]) -> Evidence:
     """The stationarity of w_T for the penalty Σ|w|^{2/3}, the worst of the runs; NaN where w_T vanishes."""
-    worst, detail = [], {}
+    worst: list[float] = []
+    detail: dict[str, object] = {}
     for run in runs.values():
         s = run.setting
         lam = PER_DECAY[type(s.model)] * s.optimizer.weight_decay

@@ -34,7 +34,8 @@ def _restless(rng: Rng) -> dict[str, Setting]:
 
 def off_the_accumulated_projection(runs: dict[str, Run]) -> Evidence:
     """‖w_T − Π(w_T)‖/‖w_T − w₀‖, Π the projection onto {w : Xw = Xw_T} by the sums of the run."""
-    worst, detail = [], {}
+    worst: list[float] = []
+    detail: dict[str, object] = {}
     for run in runs.values():
         X, w0 = run.setting.problem.X, run.setting.w0
         potential, z0 = mirror_form(run.setting, run)

@@ -1,0 +1,140 @@
+"""Least ℓ1 norm, then entropy: against general solvers on the face, and against the limit it stands for."""
+
+import numpy as np
+import pytest
+
+from implicitbias import BregmanProjection, Hypentropy, Infeasible, L1ThenEntropy, LeastNorm, certify
+
+depths = pytest.mark.parametrize("depth", [2, 3, 4, 7])
+
+
+def ties(seed):
+    """Integers, with signs and copies of columns: faces of every dimension."""
+    rng = np.random.default_rng(seed)
+    X = rng.integers(-1, 2, (3, 7)).astype(float)
+    X = np.hstack([X, -X[:, :2]])
+    return X, X @ rng.standard_normal(9)
+
+
+@depths
+def test_solutions_are_certified(depth):
+    faces = set()
+    for seed in range(25):
+        X, y = ties(seed)
+        program = L1ThenEntropy(X, y, depth)
+        w = program.solution
+        assert certify(w, program).worst <= 1e-11
+        assert certify(w, LeastNorm(1, X, y)).worst <= 1e-12
+        _, _, M, _ = program.face
+        faces.add(M.shape[1] - np.linalg.matrix_rank(M) if M.size else 0)
+    assert faces >= {0, 1, 2, 3}
+
+
+@depths
+def test_against_a_general_solver(depth):
+    from scipy.optimize import minimize
+
+    for seed in range(6):
+        X, y = ties(seed)
+        program = L1ThenEntropy(X, y, depth)
+        least = LeastNorm(1, X, y).objective(LeastNorm(1, X, y).solution)
+        # all of it: w = p − q, p, q ≥ 0, with ‖w‖₁ held at its least value
+        A = np.vstack([np.hstack([X, -X]), np.ones(18)])
+        start = np.concatenate([np.maximum(program.solution, 0), np.maximum(-program.solution, 0)]) + 0.01
+        if depth == 2:
+            f, slope = (lambda u: np.sum(u * np.log(u))), (lambda u: np.log(u) + 1)
+        else:
+            a = 2 / depth
+            f, slope = (lambda u: -np.sum(u**a)), (lambda u: -a * u ** (a - 1))
+        found = minimize(
+            f, start, jac=slope, method="SLSQP", bounds=[(1e-9, None)] * 18, options={"maxiter": 1000, "ftol": 1e-14},
+            constraints={"type": "eq", "fun": lambda u: A @ u - np.append(y, least), "jac": lambda u: A},
+        )  # fmt: skip
+        # the bound 1e-9 costs up to 18·1e-9·ln 1e-9, or 18·1e-9^{2/D}
+        slack = 18 * (1e-9 * 21 if depth == 2 else 1e-9 ** (2 / depth))
+        assert program.objective(program.solution) <= found.fun + slack + 1e-6
+
+
+def test_equal_columns_share_equally():
+    """On w₁ + w₂ + w₃ = 3 every strictly concave symmetric sum is largest at equal parts."""
+    for depth in (2, 3, 5):
+        program = L1ThenEntropy([[1.0, 1.0, 1.0, 0.2]], [3.0], depth)
+        np.testing.assert_allclose(program.solution, [1.0, 1.0, 1.0, 0.0], atol=1e-14)
+
+
+def test_two_stages_by_hand():
+    """w₁ + w₂ + 2w₃ = 2, w₂ + w₃ = 1 has the least norms (t, t, 1 − t); Σ ln is stationary at t²(1 − t)⁻¹ = 1."""
+    X, y = [[1.0, 1.0, 2.0], [0.0, 1.0, 1.0]], [2.0, 1.0]
+    # ‖(t, t, 1 − t)‖₁ = 1 + t is least at t = 0: a single point, whatever the second stage
+    np.testing.assert_allclose(L1ThenEntropy(X, y).solution, [0.0, 0.0, 1.0], atol=1e-14)
+    # with half the weight on the first column the norm is constant along the face: w = (2t, t, 1 − t)/…
+    X = [[1.0, 1.0, 1.0], [1.0, 0.0, 0.5]]
+    # w₁ + w₂ + w₃ = 2 on w ≥ 0 is least; w = (1 − t/2, 1 − t/2, t): −ln(1 − t/2) + ln t = 0 at t = 2/3
+    np.testing.assert_allclose(L1ThenEntropy(X, [2.0, 1.0]).solution, [2 / 3, 2 / 3, 2 / 3], atol=1e-14)
+    # and powers weigh alike: (1 − t/2)^{a−1} = t^{a−1}
+    np.testing.assert_allclose(L1ThenEntropy(X, [2.0, 1.0], 3).solution, [2 / 3, 2 / 3, 2 / 3], atol=1e-14)
+    # unequal: w = (3/4 + s, 1/4, …) none; a target off the middle
+    w = L1ThenEntropy(X, [2.0, 0.5]).solution  # (1/2 − t/2, 3/2 − t/2, t): t² = (1/2 − t/2)(3/2 − t/2)
+    t = np.roots([3 / 4, 1.0, -3 / 4]).max()
+    np.testing.assert_allclose(w, [0.5 - t / 2, 1.5 - t / 2, t], atol=1e-14)
+
+
+def test_it_is_the_limit_of_the_hyperbolic_entropy():
+    """ψ_c with ln c = −3000: what is left off the face is e^{−3000 slack}, and the O(1) terms agree."""
+    for seed in range(8):
+        X, y = ties(seed)
+        program = L1ThenEntropy(X, y)
+        limit = BregmanProjection(Hypentropy(-3000.0), np.zeros(9), X, y).solution
+        np.testing.assert_allclose(program.solution, limit, atol=1e-9)
+
+
+def test_powers_and_entropy_differ():
+    X, y = [[1.0, 1.0, 1.0], [1.0, 0.0, 0.5]], [2.0, 0.5]
+    solutions = [L1ThenEntropy(X, y, depth).solution for depth in (2, 3, 4)]
+    assert np.linalg.norm(solutions[0] - solutions[1]) > 1e-3
+    assert np.linalg.norm(solutions[1] - solutions[2]) > 1e-3
+    for depth, w in zip((3, 4, 2), solutions):
+        assert certify(w, L1ThenEntropy(X, y, depth)).worst > 1e-4
+
+
+@depths
+@pytest.mark.parametrize("size", [1e-2, 1e-4, 1e-6])
+def test_moves_are_seen_at_their_size(depth, size):
+    X, y = [[1.0, 1.0, 1.0, 0.3], [1.0, 0.0, 0.5, 0.1]], [2.0, 0.5]
+    program = L1ThenEntropy(X, y, depth)
+    w = program.solution
+    along = np.array([0.5, 0.5, -1.0, 0.0])
+    c = certify(w + size * along, program)
+    assert c.feasibility <= 1e-14
+    assert 1e-2 * size < c.stationarity < 1e2 * size
+    excess = program.objective(w + size * along) - program.objective(w)
+    scale = -program.objective(w + size * along) + np.sum(w) if depth > 2 else None
+    if depth > 2:
+        np.testing.assert_allclose(c.gap * scale, excess, rtol=2e-1, atol=1e-14)
+    off = w.copy()
+    off[3] = size
+    assert certify(off, program).feasibility > 1e-2 * size
+
+
+@depths
+def test_scales_orthants_and_nothing_to_fit(depth):
+    X, y = ties(3)
+    w = L1ThenEntropy(X, y, depth).solution
+    for a, b in ((1e6, 1e-6), (1e-6, 1e6)):
+        program = L1ThenEntropy(a * X, b * y, depth)
+        np.testing.assert_allclose(program.solution * a / b, w, atol=1e-9)
+        assert certify(program.solution, program).worst <= 1e-10
+    positive = L1ThenEntropy(np.abs(X), np.abs(X) @ np.ones(9), depth, np.ones(9))
+    assert np.min(positive.solution) >= 0
+    assert certify(positive.solution, positive).worst <= 1e-11
+    assert not np.any(L1ThenEntropy(X, 0 * y, depth).solution)
+    assert certify(np.zeros(9), L1ThenEntropy(X, 0 * y, depth)).worst == 0.0
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="depth must be an integer ≥ 2"):
+        L1ThenEntropy([[1.0]], [1.0], 1)
+    with pytest.raises(ValueError, match="y has shape"):
+        L1ThenEntropy([[1.0]], [1.0, 2.0])
+    with pytest.raises(Infeasible):
+        _ = L1ThenEntropy([[1.0]], [-1.0], signs=[1]).solution
