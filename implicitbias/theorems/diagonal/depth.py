@@ -93,7 +93,7 @@ BOTH_WAYS = Hypothesis(
 depth_three_rate = Theorem(
     id="depth-three-rate", family="diagonal", kind="rate", source="woodworth2020kernel",
     claim="At depth D ≥ 3 the flow from scale α ends at a distance Θ(α^D) from the ℓ1 solution, with a known constant.",
-    settings=_small_scales, measure=off_the_power, run={"stop": Stop(loss=1e-26)}, bound=1e-4,
+    settings=_small_scales, measure=off_the_power, run={"stop": Stop(loss=1e-26)}, bound=1e-4, instances=2,
     hypotheses=(*deep_diagonal_flow_rule.hypotheses[:-1], BALANCED, VERTEX, CONVERGED), conditions=(SECOND, BOTH_WAYS),
     control=Control("v moves at half the rate", 1e-3, {"optimizer": HALF_RATE}), figure=figures.entries,
 )  # fmt: skip
