@@ -25,7 +25,8 @@ def orthant(signs: Any, d: int) -> np.ndarray | None:
         return None
     given = np.asarray(signs)
     free = np.isnan(given) if given.dtype.kind == "f" else np.zeros(given.shape, dtype=bool)
-    checked = real_array("signs", np.where(free, 0.0, given), (d,), "(one per column of X)")
+    known = np.where(free, 0.0, given) if np.any(free) else signs
+    checked = real_array("signs", known, (d,), "(one per column of X)")
     if not np.all(np.isin(checked, (-1.0, 0.0, 1.0))):
         bad = checked[~np.isin(checked, (-1.0, 0.0, 1.0))][0]
         raise ValueError(f"signs must be 1 (w_j ≥ 0), −1 (w_j ≤ 0), 0 (w_j = 0) or NaN (free), got {bad:g}")

@@ -31,28 +31,19 @@ def test_solutions_are_certified(depth):
 
 
 @depths
-def test_against_a_general_solver(depth):
-    from scipy.optimize import minimize
-
-    for seed in range(6):
-        X, y = ties(seed)
-        program = L1ThenEntropy(X, y, depth)
-        least = LeastNorm(1, X, y).objective(LeastNorm(1, X, y).solution)
-        # all of it: w = p − q, p, q ≥ 0, with ‖w‖₁ held at its least value
-        A = np.vstack([np.hstack([X, -X]), np.ones(18)])
-        start = np.concatenate([np.maximum(program.solution, 0), np.maximum(-program.solution, 0)]) + 0.01
-        if depth == 2:
-            f, slope = (lambda u: np.sum(u * np.log(u))), (lambda u: np.log(u) + 1)
-        else:
-            a = 2 / depth
-            f, slope = (lambda u: -np.sum(u**a)), (lambda u: -a * u ** (a - 1))
-        found = minimize(
-            f, start, jac=slope, method="SLSQP", bounds=[(1e-9, None)] * 18, options={"maxiter": 1000, "ftol": 1e-14},
-            constraints={"type": "eq", "fun": lambda u: A @ u - np.append(y, least), "jac": lambda u: A},
-        )  # fmt: skip
-        # the bound 1e-9 costs up to 18·1e-9·ln 1e-9, or 18·1e-9^{2/D}
-        slack = 18 * (1e-9 * 21 if depth == 2 else 1e-9 ** (2 / depth))
-        assert program.objective(program.solution) <= found.fun + slack + 1e-6
+@pytest.mark.parametrize("seed", range(4))
+def test_against_a_cone_solver(depth, seed):
+    cp = pytest.importorskip("cvxpy", reason="the cone program needs the extra sdp")
+    X, y = ties(seed)
+    program = L1ThenEntropy(X, y, depth)
+    least = LeastNorm(1, X, y).objective(program.solution)
+    u = cp.Variable(18, nonneg=True)  # w = p − q
+    second = cp.sum(cp.entr(u)) if depth == 2 else cp.sum(cp.power(u, 2 / depth))
+    constraints = [np.hstack([X, -X]) @ u == y, cp.sum(u) <= least * (1 + 1e-9)]
+    best = -cp.Problem(cp.Maximize(second), constraints).solve(solver="CLARABEL")
+    # the margin of 1e-9 admits 18 more coordinates of that size, and Clarabel stops at 1e-8
+    assert program.objective(program.solution) <= best + 1e-6 + 18 * 1e-8 ** (2 / depth)
+    np.testing.assert_allclose(program.solution, u.value[:9] - u.value[9:], atol=2e-2)
 
 
 def test_equal_columns_share_equally():
@@ -110,7 +101,8 @@ def test_moves_are_seen_at_their_size(depth, size):
     excess = program.objective(w + size * along) - program.objective(w)
     scale = -program.objective(w + size * along) + np.sum(w) if depth > 2 else None
     if depth > 2:
-        np.testing.assert_allclose(c.gap * scale, excess, rtol=2e-1, atol=1e-14)
+        # a multiplier fitted to w: no less than the excess, and of its order
+        assert excess - 1e-14 <= c.gap * scale <= 5 * excess
     off = w.copy()
     off[3] = size
     assert certify(off, program).feasibility > 1e-2 * size
