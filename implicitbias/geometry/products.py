@@ -59,6 +59,8 @@ class ProductPotential(Potential):
             )
         object.__setattr__(self, "deltas", deltas)
 
+    newton = "curve"
+
     # -- the four maps --------------------------------------------------------------------------
 
     def value(self, w: np.ndarray) -> np.ndarray:
