@@ -3,7 +3,26 @@
 import numpy as np
 import pytest
 
-from implicitbias import BregmanProjection, Euclidean, Hypentropy, Mahalanobis, PNorm, certify
+from implicitbias import (
+    BregmanProjection,
+    Certificate,
+    Euclidean,
+    GradientDescent,
+    Hypentropy,
+    Infeasible,
+    LeastNorm,
+    Linear,
+    Mahalanobis,
+    NoPrediction,
+    NotSeparable,
+    PNorm,
+    Regression,
+    Rule,
+    Setting,
+    certify,
+    predict,
+)
+from implicitbias.selection.rules import RULES
 
 POTENTIALS = {
     "euclidean": Euclidean(),
@@ -125,3 +144,37 @@ def test_certify_refuses_what_is_no_point_of_the_program(w):
     p, _ = program(Euclidean())
     with pytest.raises(ValueError, match=r"\bw\b"):
         certify(w, p)
+
+
+@pytest.mark.parametrize(
+    ("z0", "X", "y", "message"),
+    [
+        ([0.0], [[1.0, 1.0]], [1.0], r"z0 has shape \(1,\)"),
+        ([0.0, 0.0], [1.0, 1.0], [1.0], r"X has shape \(2,\)"),
+        ([0.0, 0.0], [[1.0, 1.0]], [1.0, 2.0], r"y has shape \(2,\)"),
+        ([0.0, np.inf], [[1.0, 1.0]], [1.0], "data must be finite"),
+    ],
+)
+def test_bad_input(z0, X, y, message):
+    with pytest.raises(ValueError, match=message):
+        BregmanProjection(Euclidean(), z0, X, y)
+
+
+def test_the_worst_of_a_certificate():
+    assert Certificate(0.1, 0.2, -0.3, np.zeros(1)).worst == 0.3
+    assert Certificate(0.1, 0.2, np.nan, np.zeros(1)).worst == 0.2  # no gap is no flaw
+    assert np.isnan(Certificate(np.nan, 0.2, 0.0, np.zeros(1)).worst)
+
+
+def test_predict_says_when_no_point_meets_the_program(monkeypatch):
+    rule = Rule(
+        "positive", "", (), lambda setting, run: LeastNorm(1, setting.problem.X, setting.problem.y, [1, 1])
+    )
+    monkeypatch.setattr("implicitbias.selection.rules.RULES", [rule, *RULES])
+    setting = Setting(Regression([[1.0, 1.0]], [-2.0]), Linear(), GradientDescent(0.1))
+    with pytest.raises(NoPrediction, match="the orthant of signs holds no") as caught:
+        predict(setting)
+    assert caught.value.certificate * -2.0 > 0
+    assert isinstance(caught.value.__cause__, Infeasible)
+    assert issubclass(NotSeparable, Infeasible)
+    assert issubclass(Infeasible, ValueError)

@@ -30,7 +30,7 @@ def test_solutions_are_certified(depth):
     assert faces >= {0, 1, 2, 3}
 
 
-@depths
+@pytest.mark.parametrize("depth", [2, 3, 4])
 @pytest.mark.parametrize("seed", range(4))
 def test_against_a_cone_solver(depth, seed):
     cp = pytest.importorskip("cvxpy", reason="the cone program needs the extra sdp")
@@ -53,21 +53,24 @@ def test_equal_columns_share_equally():
         np.testing.assert_allclose(program.solution, [1.0, 1.0, 1.0, 0.0], atol=1e-14)
 
 
-def test_two_stages_by_hand():
-    """w₁ + w₂ + 2w₃ = 2, w₂ + w₃ = 1 has the least norms (t, t, 1 − t); Σ ln is stationary at t²(1 − t)⁻¹ = 1."""
+def test_one_point_of_least_norm_leaves_no_choice():
+    """w₁ + w₂ + 2w₃ = 2, w₂ + w₃ = 1: ‖(t, t, 1 − t)‖₁ = 1 + t is least at t = 0."""
     X, y = [[1.0, 1.0, 2.0], [0.0, 1.0, 1.0]], [2.0, 1.0]
-    # ‖(t, t, 1 − t)‖₁ = 1 + t is least at t = 0: a single point, whatever the second stage
     np.testing.assert_allclose(L1ThenEntropy(X, y).solution, [0.0, 0.0, 1.0], atol=1e-14)
-    # with half the weight on the first column the norm is constant along the face: w = (2t, t, 1 − t)/…
+
+
+def test_an_edge_by_hand():
+    """w₁ + w₂ + w₃ = 2 and w₁ + w₃/2 = s on w ≥ 0, where ‖w‖₁ = 2: w = (s − t/2, 2 − s − t/2, t)."""
     X = [[1.0, 1.0, 1.0], [1.0, 0.0, 0.5]]
-    # w₁ + w₂ + w₃ = 2 on w ≥ 0 is least; w = (1 − t/2, 1 − t/2, t): −ln(1 − t/2) + ln t = 0 at t = 2/3
-    np.testing.assert_allclose(L1ThenEntropy(X, [2.0, 1.0]).solution, [2 / 3, 2 / 3, 2 / 3], atol=1e-14)
-    # and powers weigh alike: (1 − t/2)^{a−1} = t^{a−1}
-    np.testing.assert_allclose(L1ThenEntropy(X, [2.0, 1.0], 3).solution, [2 / 3, 2 / 3, 2 / 3], atol=1e-14)
-    # unequal: w = (3/4 + s, 1/4, …) none; a target off the middle
-    w = L1ThenEntropy(X, [2.0, 0.5]).solution  # (1/2 − t/2, 3/2 − t/2, t): t² = (1/2 − t/2)(3/2 − t/2)
-    t = np.roots([3 / 4, 1.0, -3 / 4]).max()
-    np.testing.assert_allclose(w, [0.5 - t / 2, 1.5 - t / 2, t], atol=1e-14)
+    # Σ w ln w is stationary where t² = w₁w₂: at s = 1 where all are equal, for powers too
+    for depth in (2, 3):
+        np.testing.assert_allclose(
+            L1ThenEntropy(X, [2.0, 1.0], depth).solution, np.full(3, 2 / 3), atol=1e-14
+        )
+    t = np.roots([3 / 4, 1.0, -3 / 4]).max()  # s = 1/2: t² = (1/2 − t/2)(3/2 − t/2)
+    np.testing.assert_allclose(
+        L1ThenEntropy(X, [2.0, 0.5]).solution, [0.5 - t / 2, 1.5 - t / 2, t], atol=1e-14
+    )
 
 
 def test_it_is_the_limit_of_the_hyperbolic_entropy():
@@ -99,8 +102,8 @@ def test_moves_are_seen_at_their_size(depth, size):
     assert c.feasibility <= 1e-14
     assert 1e-2 * size < c.stationarity < 1e2 * size
     excess = program.objective(w + size * along) - program.objective(w)
-    scale = -program.objective(w + size * along) + np.sum(w) if depth > 2 else None
     if depth > 2:
+        scale = -program.objective(w + size * along) + np.sum(w)
         # a multiplier fitted to w: no less than the excess, and of its order
         assert excess - 1e-14 <= c.gap * scale <= 5 * excess
     off = w.copy()
