@@ -34,7 +34,8 @@ class Hypentropy(Potential):
 
     ``log_c`` is a number or (d,); everything is computed in the log domain, so c = 1e-300 is as good
     as c = 1 (and smaller c is allowed). But a float z next to ±1 holds w only to the relative error
-    eps/(1 − |z|), where 1 − |z| ≈ (α^D/|w|)^{1/k}. ``inverse_gradient`` is infinite outside the box.
+    eps/(1 − |z|), where 1 − |z| ≈ (α^D/|w|)^{1/k}; projections keep w itself, and their digits at every α.
+    ``inverse_gradient`` is infinite outside the box.
 
     >>> psi, w = Hypentropy(log_c=-700.0), np.array([2.0, -0.5])
     >>> np.allclose(psi.inverse_gradient(psi.gradient(w)), w, rtol=1e-12)
