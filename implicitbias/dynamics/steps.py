@@ -19,6 +19,8 @@ __all__ = ["run_steps"]
 
 CHUNK = 1024
 FOREVER = 10_000_000
+LAST_RULE = 12
+"""The last code that kernels/descent.py has a branch for."""
 SETTLED = 32
 """Chunks at the least loss after which a run is at rest, whatever it still does."""
 
@@ -128,6 +130,7 @@ class _Loop:
         data, stop = self.setting.problem.kernel_data(), self.stop
         fits = (
             rule is not None
+            and 0 <= rule.code <= LAST_RULE
             and data is not None
             and getattr(self.setting.model, "dynamics_code", -1) >= 0
             and (stop.log_loss is None if data[2] == 0 else stop.loss != 0.0)

@@ -1,7 +1,7 @@
 """What every step asks: predictors, slopes of the losses and pullbacks, by integer code (see descent.py).
 
-These are inlined in :func:`~implicitbias.kernels.descent.descend` and compiled with it. Numba's cache looks at
-the file of the compiled function alone: after an edit here or in rules.py, clear it or touch descent.py.
+They are inlined in :func:`~implicitbias.kernels.descent.descend` and compiled with it. Numba's cache looks at the
+file of the compiled function alone: after an edit of another file of this folder, touch descent.py.
 """
 
 from __future__ import annotations

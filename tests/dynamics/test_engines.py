@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import implicitbias as ib
+from implicitbias.dynamics.steps import LAST_RULE
 
 # Small integers and power-of-two steps: every product and sum below is exact in 53 bits for a few
 # steps, so the two loops must agree to the bit in whatever order they add.
@@ -255,3 +256,14 @@ def test_numba_is_refused_where_there_is_no_kernel(case):
         ib.simulate(setting, stop, engine="numba")
     run = ib.simulate(setting, ib.Stop(steps=1))
     assert run.steps == 1
+
+
+def test_a_code_without_a_branch_is_refused():
+    class Unknown(ib.GradientDescent):
+        def kernel_rule(self):
+            return super().kernel_rule()._replace(code=LAST_RULE + 1)
+
+    setting = ib.Setting(DYADIC, ib.Linear(), Unknown(0.125))
+    with pytest.raises(ValueError, match="no fused kernel for Unknown"):
+        ib.simulate(setting, ib.Stop(steps=1), engine="numba")
+    assert np.any(ib.simulate(setting, ib.Stop(steps=1)).w)

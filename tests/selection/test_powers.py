@@ -32,10 +32,11 @@ def test_room_by_hand():
 def test_the_fit_of_an_orthant_by_hand():
     """y = (1, −1) on unit inputs: the positive fit is (1, 0)."""
     s = setting(np.eye(2), [1.0, -1.0])
-    assert nonnegative_fit(s).tolist() == [1.0, 0.0]
+    assert nonnegative_fit(s).solution.tolist() == [1.0, 0.0]
     pred = ib.predict(s)
     assert pred.rule is power_fit_rule
     assert pred.w.tolist() == [1.0, 0.0]
+    assert pred.certificate.worst < 1e-12
     for power in (2.0, 3.0):
         run = ib.simulate(setting(np.eye(2), [1.0, -1.0], power), ib.Stop(gradient=1e-10))
         # a = 3: |w₂| = (a(a − 2)λt)^{−3}, and the gradient 3λ|w₂|^{2/3} has fallen to 1e-10

@@ -9,6 +9,7 @@ import numpy as np
 from ...geometry.bregman import row_space
 from ...models import PowerPropagation
 from ...optimizers import GradientFlow
+from ..penalized import NonNegativeLeastSquares
 from ..rule import Hypothesis, Rule
 from .common import CONVERGED, NO_DECAY, SQUARE_LOSS, is_a, mirror_projection
 
@@ -39,18 +40,14 @@ def _signs_kept(run: Any) -> bool:
     return bool(np.all(w * run.setting.w0 > 0))
 
 
-def nonnegative_fit(setting: Any, run: Any = None) -> np.ndarray:
+def nonnegative_fit(setting: Any, run: Any = None) -> NonNegativeLeastSquares:
     """argmin ‖Xw − y‖ subject to σ∘w ≥ 0, σ the signs of the start."""
-    from scipy.optimize import nnls
-
-    signs = np.sign(setting.w0)
-    u, _ = nnls(setting.problem.X * signs, setting.problem.y)
-    return np.asarray(signs * u)
+    return NonNegativeLeastSquares(setting.problem.X, setting.problem.y, np.sign(setting.w0))
 
 
 def _one_fit(setting: Any) -> bool:
     """Where the columns that the fit uses, or could at no cost use, are independent, it is the only one."""
-    w, X = nonnegative_fit(setting), setting.problem.X
+    w, X = nonnegative_fit(setting).solution, setting.problem.X
     gradient = np.sign(setting.w0) * setting.problem.gradient(w)
     free = (w != 0) | (gradient <= 1e-10 * np.max(np.abs(setting.problem.gradient(0 * w))))
     return bool(np.linalg.matrix_rank(X[:, free]) == np.sum(free))

@@ -197,7 +197,7 @@ def _out_of_reach(rng: Rng) -> dict[str, Setting]:
 
 
 def _clear_fit(setting: Setting) -> bool:
-    problem, w = setting.problem, nonnegative_fit(setting)
+    problem, w = setting.problem, nonnegative_fit(setting).solution
     slope, used = np.sign(setting.w0) * problem.gradient(w), w != 0
     steepest = np.max(np.abs(problem.gradient(0 * w)))
     return bool(
