@@ -157,6 +157,8 @@ class Entropy(Potential):
 
     simplex: bool = False
 
+    source = "kivinen1997exponentiated"
+
     def __post_init__(self) -> None:
         if not isinstance(self.simplex, bool | np.bool_):
             raise ValueError(f"simplex must be True or False, got {self.simplex!r:.80}")
