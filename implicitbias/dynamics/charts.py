@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models import Chart, Linear
+from ..models import Chart, Model
 from ..optimizers import GradientFlow
 from ..optimizers.base import decay_at
 from ..problems import Regression
@@ -134,9 +134,9 @@ def no_dual_form(setting: Setting) -> str | None:
         return f"the optimizer is {type(flow).__name__} (with decay, or not a plain gradient flow)"
     if flow.rates is not None and len(set(flow.rates)) > 1:
         return "the block rates differ"
-    if not (isinstance(setting.model, Linear) or float(getattr(setting.model, "product_rate", 0) or 0)):
-        return f"{type(setting.model).__name__} has no dual coordinates, or none at this depth"
-    form = getattr(setting.model, "mirror_form", lambda *_: None)(flow, setting.theta0, {})
+    if getattr(type(setting.model), "from_dual", Model.from_dual) is Model.from_dual:
+        return f"{type(setting.model).__name__} has no dual coordinates"
+    form = setting.model.mirror_form(flow, setting.theta0, {})
     return None if form is not None else f"{type(setting.model).__name__} at this start has no mirror form"
 
 

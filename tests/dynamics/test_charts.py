@@ -125,7 +125,12 @@ REFUSED = {
         {"chart": "dual"},
         "rates differ",
     ),
-    "polish of depth 3": (ib.Diagonal(3), ib.GradientFlow(), {"polish": True}, "has no dual coordinates"),
+    "polish of v/‖v‖": (
+        ib.WeightNormalized(),
+        ib.GradientFlow(),
+        {"polish": True},
+        "has no dual coordinates",
+    ),
     "polish of P": (
         ib.Linear(),
         ib.PreconditionedFlow(np.ones(7)),

@@ -373,8 +373,8 @@ def test_rules_asked_about_the_wrong_kind_of_problem_say_so():
 
 
 def test_models_without_a_mirror_form_say_so():
-    with pytest.raises(ValueError, match="PowerPropagation has no mirror form"):
-        mirror_form(Setting(regression(), PowerPropagation(2.0), GradientFlow(), Balanced(0.1)))
+    with pytest.raises(ValueError, match="WeightNormalized has no mirror form"):
+        mirror_form(Setting(regression(), WeightNormalized(), GradientFlow(), Balanced(0.1)))
 
 
 @pytest.mark.parametrize(
