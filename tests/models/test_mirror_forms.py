@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import implicitbias as ib
+from implicitbias.selection.rules.powers import power_orthant_rule
 
 STOP = ib.Stop(loss=1e-24)
 
@@ -107,10 +108,16 @@ def test_a_negative_start_of_even_depth_is_its_mirror_image():
 def test_power_flows_that_must_change_a_sign_are_refused():
     X = np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
     data = ib.Regression(X, [-1.0, 1.0])  # w₁ + w₂ = −1
-    for power, missed in ((1.5, "keeps its signs"), (3.0, "has the signs of the start")):
-        setting = ib.Setting(data, ib.PowerPropagation(power), ib.GradientFlow(), np.full(3, 0.5))
-        with pytest.raises(ib.NoPrediction, match=missed):
-            ib.predict(setting)
+    below, above = (
+        ib.Setting(data, ib.PowerPropagation(power), ib.GradientFlow(), np.full(3, 0.5))
+        for power in (1.5, 3.0)
+    )
+    with pytest.raises(ib.NoPrediction, match="keeps its signs") as refusal:
+        ib.predict(below)
+    assert "power is at least 2" in refusal.value.candidates[power_orthant_rule.name]
+    # from the square on it ends at the fit instead: w₁ = w₂ = 0 and w₃ = 1
+    assert "signs of the start" in power_orthant_rule.first_missed(above)
+    np.testing.assert_allclose(ib.predict(above).w, [0.0, 0.0, 1.0], atol=1e-15)
 
 
 def test_finite_steps_and_decay_are_refused():
