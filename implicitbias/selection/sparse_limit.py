@@ -36,7 +36,7 @@ class L1ThenEntropy(Program):
 
     Examples
     --------
-    >>> L1ThenEntropy([[1.0, 1.0, 0.5]], [2.0]).solution.tolist()
+    >>> L1ThenEntropy([[1.0, 1.0, 0.5]], [2.0]).solution.round(12).tolist()
     [1.0, 1.0, 0.0]
     """
 
