@@ -32,7 +32,8 @@ def room(setting: Any) -> float:
 
 
 def _keeps_signs(setting: Any) -> bool:
-    return bool(np.all(mirror_projection(setting).solution * setting.w0 > 0))
+    below_two = setting.model.power < 2
+    return below_two and bool(np.all(mirror_projection(setting).solution * setting.w0 > 0))
 
 
 def _signs_kept(run: Any) -> bool:
