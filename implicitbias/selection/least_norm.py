@@ -95,7 +95,8 @@ class LeastNorm(Program):
     def system(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(A, b, R) of v = s∘w: orthonormal rows A (r, d), Av = b, and multipliers Rν of Xw = y."""
         X = self.X / self.scale
-        A, b, R = row_space(X, self.y)
+        with one_blas_thread(max(X.shape)):
+            A, b, R = row_space(X, self.y)
         A[:, ~np.any(X, axis=0)] = 0.0
         reached = float(np.linalg.norm(X @ (A.T @ b)))  # the part of y that X can fit
         return A, b if reached > EPS * sum(X.shape) * np.linalg.norm(self.y) else np.zeros(len(A)), R

@@ -13,6 +13,7 @@ import numpy as np
 from ..checks import number, positive, real_array
 from ..geometry.potentials import spd
 from ..records import record
+from ..threads import one_blas_thread
 from .active_set import nonnegative_least
 from .orthants import half_lines, onto, orthant
 from .programs import EPS, Certificate, Program, data
@@ -95,7 +96,8 @@ class Ridge(Program):
     @cached_property
     def _modes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The singular value decomposition of X C⁻ᵀ."""
-        return np.linalg.svd(self._pull(self.X.T).T, full_matrices=False)
+        with one_blas_thread(max(self.X.shape)):
+            return np.linalg.svd(self._pull(self.X.T).T, full_matrices=False)
 
     @cached_property
     def solution(self) -> np.ndarray:

@@ -16,6 +16,7 @@ from ..checks import real_array
 from ..geometry import Potential, bregman_projection
 from ..geometry.bregman import constraints
 from ..records import record
+from ..threads import one_blas_thread
 
 __all__ = ["BregmanProjection", "Certificate", "Infeasible", "Program", "certify"]
 
@@ -131,7 +132,8 @@ class BregmanProjection(Program):
 
         Where ψ lives on w > 0 or on an orthant, a w outside has no dual point: only its feasibility is finite.
         """
-        psi, A, b, R = constraints(self.potential, self.X, self.y)
+        with one_blas_thread(max(self.X.shape)):
+            psi, A, b, R = constraints(self.potential, self.X, self.y)
         feasibility = float(np.linalg.norm(A @ w - b)) / (float(np.linalg.norm(b) + np.linalg.norm(w)) or 1.0)
         try:
             z, value = psi.gradient(w) - self.z0, float(psi.value(w) - self.z0 @ w)

@@ -104,9 +104,9 @@ class L1ThenEntropy(Program):
     @cached_property
     def solution(self) -> np.ndarray:
         j, sigma, M, x = self.face
-        _, s, Vt = np.linalg.svd(M)
-        B = Vt[int(np.sum(s > 1e-10)) :].T  # the directions of the face
-        with one_blas_thread(max(M.shape)):
+        with one_blas_thread(max(self.X.shape)):
+            _, s, Vt = np.linalg.svd(M)
+            B = Vt[int(np.sum(s > 1e-10)) :].T  # the directions of the face
             x = self._newton(x, B) if B.shape[1] else x
         w = np.zeros(self.shape)
         w[j] = sigma * x
