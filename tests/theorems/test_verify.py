@@ -21,7 +21,7 @@ from implicitbias import (
     Theorem,
     verify,
 )
-from implicitbias.selection import RULES
+from implicitbias.selection.rules.linear import mirror_rule
 from implicitbias.theorems import THEOREMS
 
 GD = Hypothesis("each step is a plain gradient step", lambda s: isinstance(s.optimizer, GradientDescent))
@@ -84,7 +84,7 @@ def nan(run):
 # name: (theorem, status, holds, control fails, words of the message)
 ENDINGS = {
     "verified": (TOY, "verified", True, True, ""),
-    "by a rule": (toy(measure=None, rule=RULES[0], hypotheses=None), "verified", True, True, ""),
+    "by a rule": (toy(measure=None, rule=mirror_rule, hypotheses=None), "verified", True, True, ""),
     "wrong claim": (toy(measure=lambda run: distance(run) + 1e-3), "refuted", False, True, ""),
     "infinite deviation": (toy(measure=lambda run: np.inf), "refuted", False, True, ""),
     "run hypothesis": (
