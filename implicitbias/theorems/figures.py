@@ -15,6 +15,7 @@ __all__ = [
     "coordinates",
     "divergence",
     "entries",
+    "entries_alone",
     "kaczmarz",
     "margin_flow",
     "margin_gap",
@@ -69,6 +70,12 @@ def entries(claim: Sample, control: Sample, ax: Any) -> Any:
     return plotting.coordinates(
         detail["seen"], detail["theory"], ax, control=control.evidence.detail["seen"], ylabel=detail["ylabel"]
     )
+
+
+def entries_alone(claim: Sample, control: Sample, ax: Any) -> Any:
+    """The same without the control, whose scale would hide both."""
+    detail = claim.evidence.detail
+    return plotting.coordinates(detail["seen"], detail["theory"], ax, ylabel=detail["ylabel"])
 
 
 def norms(claim: Sample, control: Sample, ax: Any) -> Any:

@@ -7,6 +7,7 @@ from scipy.optimize import linprog
 import implicitbias as ib
 from implicitbias import (
     SGD,
+    Averaged,
     Balanced,
     Classification,
     CoordinateDescent,
@@ -77,7 +78,13 @@ EUCLIDEAN = [
     Nesterov(STEP),
     SteepestDescent(2, STEP),
 ]
-STOCHASTIC = [SGD(STEP), RandomizedKaczmarz(), RandomizedKaczmarz("uniform")]
+STOCHASTIC = [
+    SGD(STEP),
+    RandomizedKaczmarz(),
+    RandomizedKaczmarz("uniform"),
+    MirrorDescent(Euclidean(), STEP, batch=2),
+    Averaged(SGD(STEP)),
+]
 
 
 # -- regression ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...geometry import Potential
 from ...models import Linear
-from ...optimizers import SGD, RandomizedKaczmarz
+from ...optimizers import RandomizedKaczmarz
 from ...problems import Regression
 from ..programs import BregmanProjection
 from ..rule import Hypothesis
@@ -60,7 +60,14 @@ def _has_converged(run: Any) -> bool:
 
 
 CONVERGED = Hypothesis("the run converges", _has_converged, of="run")
+
+
+def _draws_samples(optimizer: Any) -> bool:
+    inner = getattr(optimizer, "optimizer", optimizer)  # of an average
+    return isinstance(inner, RandomizedKaczmarz) or getattr(inner, "batch", None) is not None
+
+
 CONSISTENT = Hypothesis(
     "Xw = y has a solution, where samples are drawn",
-    lambda s: s.problem.consistent or not isinstance(s.optimizer, SGD | RandomizedKaczmarz),
+    lambda s: s.problem.consistent or not _draws_samples(s.optimizer),
 )

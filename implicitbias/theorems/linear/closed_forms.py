@@ -142,19 +142,14 @@ def order_and_coefficient(runs: dict[str, Run]) -> Evidence:
     theory = -0.5 * TIME * H @ problem.gradient(w)
     seen = (4 * fine - coarse) / COARSE  # the terms of second order cancel
     error = float(np.linalg.norm(seen - theory) / np.linalg.norm(theory))
-    return Evidence([slope, error], [1.0, 0.0], {"seen": fine / (COARSE / 2), "theory": theory})
-
-
-def first_order(claim: Sample, control: Sample, ax: Any) -> Any:
-    """(w_k − w(t))/η and its limit; the control's, of order 1/η, would hide both."""
-    detail = claim.evidence.detail
-    return plotting.coordinates(detail["seen"], detail["theory"], ax, ylabel="(w_k − w(t))/η")
+    detail = {"seen": fine / (COARSE / 2), "theory": theory, "ylabel": "(w_k − w(t))/η"}
+    return Evidence([slope, error], [1.0, 0.0], detail)
 
 
 gradient_descent_tends_to_its_flow = Theorem(
     id="gradient-descent-tends-to-its-flow", family="linear", kind="rate", source="ali2019continuous",
     claim="Gradient descent leaves its flow by −(ηt/2)H∇L(w(t)) to first order in the step.",
-    settings=_two_steps_and_the_flow, measure=order_and_coefficient, bound=5e-3, figure=first_order,
+    settings=_two_steps_and_the_flow, measure=order_and_coefficient, bound=5e-3, figure=figures.entries_alone,
     run={"stop": Stop(time=TIME), "rtol": 1e-12}, hypotheses=(SQUARE_LOSS, LINEAR, PLAIN, NO_DECAY),
     control=Control("momentum ½, which follows a flow twice as fast", 0.5, {"optimizer": with_momentum}),
 )  # fmt: skip

@@ -84,7 +84,7 @@ hypentropy_l2_limit = Theorem(
     claim="As b → ∞, hypentropy descent from zero tends to least ‖w‖₂, by N w₂³/(6b²) off it.",
     settings=_two_large_scales, measure=order_two, run={"stop": Stop(loss=1e-30)}, bound=0.01,
     hypotheses=(SQUARE_LOSS, LINEAR, HYPENTROPY_DESCENT, FROM_ZERO, CONSISTENT, CONVERGED),
-    conditions=(WELL_CONDITIONED, CUBE_IS_OFF), figure=figures.entries,
+    conditions=(WELL_CONDITIONED, CUBE_IS_OFF), figure=figures.entries_alone,
     control=Control("a start at ones", 0.5, {"init": from_ones}),
 )  # fmt: skip
 
@@ -131,7 +131,7 @@ WELL_CONDITIONED_ON_SUPPORT = Hypothesis("κ(X_S|w_S|^½) ≤ 8", lambda s: _con
 
 hypentropy_l1_limit = Theorem(
     id="hypentropy-l1-limit", family="linear", kind="rate", source="ghai2020hypentropy",
-    claim="As b → 0, hypentropy descent from zero tends to least ‖w‖₁; its dual point grows as ln(1/b) times the dual's.",
+    claim="As b → 0, hypentropy descent from zero tends to least ‖w‖₁, its dual point growing as ln(1/b) Xᵀν.",
     settings=_two_small_scales, measure=slopes_of_dual_points, run={"stop": Stop(loss=1e-20, steps=10**6)}, bound=0.01,
     hypotheses=(SQUARE_LOSS, LINEAR, HYPENTROPY_DESCENT, FROM_ZERO, CONSISTENT, CONVERGED),
     conditions=(SLACK, SMALL_ENOUGH, WELL_CONDITIONED_ON_SUPPORT), figure=figures.entries,
