@@ -103,6 +103,15 @@ def _interpolates(setting: Setting) -> bool:
     return bool(problem.loss(setting.w0) <= 1e-20 * problem.loss(np.zeros_like(setting.w0)))
 
 
+def _rows_differ(setting: Setting) -> bool:
+    squares = setting.problem.X**2
+    return bool(np.all(np.std(squares, axis=0) >= 0.3 * np.mean(squares, axis=0)))
+
+
+ROWS_DIFFER = Hypothesis(
+    "sd_i(x_ij²) ≥ 0.3 mean_i(x_ij²) in each column: else the bias outweighs it", _rows_differ
+)
+
 label_noise_drift = Theorem(
     id="label-noise-weighted-l1", family="diagonal", kind="limit", source="haochen2021shape",
     claim="Label noise on u² − v² shrinks |uv|, and the scale that selects, at the rate 4σ²‖X_j‖²/n: to a weighted ℓ1.",
@@ -118,5 +127,5 @@ label_noise_drift = Theorem(
         NO_DECAY,
     ),
     control=Control("SGD without noise on labels", 20.0, {"optimizer": lambda s: SGD(s.optimizer.step)}),
-    conditions=(WELL_CONDITIONED,), figure=figures.entries,
+    conditions=(WELL_CONDITIONED, ROWS_DIFFER), figure=figures.entries,
 )  # fmt: skip
