@@ -102,15 +102,19 @@ def test_wide_boxes_are_least_squares(depth):
 
 def searched(psi, z0, X, y, start):
     """The same program by sequential quadratic programming in SciPy, from a feasible start."""
-    fit = minimize(
-        lambda w: float(psi.value(w) - z0 @ w),
-        start,
-        jac=lambda w: psi.gradient(w) - z0,
-        constraints=[{"type": "eq", "fun": lambda w: X @ w - y, "jac": lambda w: X}],
-        bounds=[(1e-9, None) if s > 0 else (None, None) for s in np.broadcast_to(start > 0, start.shape)],
-        method="SLSQP",
-        options={"ftol": 1e-15, "maxiter": 500},
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # some versions say that they clip a step to its bounds
+        fit = minimize(
+            lambda w: float(psi.value(w) - z0 @ w),
+            start,
+            jac=lambda w: psi.gradient(w) - z0,
+            constraints=[{"type": "eq", "fun": lambda w: X @ w - y, "jac": lambda w: X}],
+            bounds=[(1e-9, None) if s > 0 else (None, None) for s in np.broadcast_to(start > 0, start.shape)],
+            method="SLSQP",
+            options={"ftol": 1e-15, "maxiter": 500},
+        )
     return fit.x
 
 
