@@ -260,7 +260,7 @@ class _Integration:
             self.q, count = np.array(solver.y), count + 1
             self.t, self.log_t = clock.time(solver.t), clock.log_time(solver.t)
             self.counters["steps"] += 1
-            self.chart.watch(self.q, self.t)
+            self.chart.watch(self.q, self.t, self.steps)
             self._save(clock, solver, before)
             ending = self.look()
             if ending is None and solver.status == "finished":

@@ -118,8 +118,8 @@ class Chart(ABC):
     def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
         """−q̇ under the gradient flow with ∇_w L = g."""
 
-    def watch(self, q: np.ndarray, t: float) -> None:
-        """Called with q at time t after each accepted step, for events that a chart wants to see."""
+    def watch(self, q: np.ndarray, t: float, step: int) -> None:
+        """Called with q at time t after each accepted step of the integrator, for events that a chart wants to see."""
         return
 
     def accumulators(self, q: np.ndarray) -> dict[str, np.ndarray]:

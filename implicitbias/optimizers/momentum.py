@@ -94,8 +94,8 @@ class MomentumFlow(Flow):
 
         log_shrink = −λ∫(A² + B²),   shift = −λ∫(A² − B²),
 
-    integrated along the run, and ``crossing``, the time when a product coordinate first changed its sign
-    (inf: never). There the integrals diverge and nothing is predicted.
+    integrated along the run, and ``crossing``, the time and the step of the integrator at which a product
+    coordinate first changed its sign (inf: never). There the integrals diverge and nothing is predicted.
     """
 
     lam: float
@@ -121,7 +121,7 @@ class MomentumChart(Chart):
         self.signs = np.sign(self.products(setting.start)) if self.products else None
         self.cap = (1e6 / lam) ** 2
         """Of A²: beyond it a product coordinate is changing its sign, and the integral is void."""
-        self.crossing = np.inf
+        self.crossing = (np.inf, np.inf)
 
     def encode(self, theta: np.ndarray) -> np.ndarray:
         sums = np.zeros(0 if self.signs is None else self.signs.size)
@@ -150,12 +150,12 @@ class MomentumChart(Chart):
         """Never: θ̇ does not scale with the gradient."""
         return False
 
-    def watch(self, q: np.ndarray, t: float) -> None:
+    def watch(self, q: np.ndarray, t: float, step: int) -> None:
         """Note when a product coordinate first changes its sign."""
-        if self.products is None or self.crossing < np.inf:
+        if self.products is None or self.crossing[0] < np.inf:
             return
         if np.any(np.sign(self.products(self.decode(q))) * self.signs < 0):
-            self.crossing = t
+            self.crossing = (t, step)
 
     def accumulators(self, q: np.ndarray) -> dict[str, np.ndarray]:
         if self.products is None:

@@ -176,6 +176,8 @@ class StochasticGradientFlow(Step):
     source = "pesme2021implicit"
     exponential = True
 
+    row_space = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if callable(self.step):

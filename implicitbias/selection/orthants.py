@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..checks import real_array
+from ..geometry.bregman import row_space
 from .active_set import EPS, nonnegative_least
 from .programs import Infeasible
 
-__all__ = ["half_lines", "onto", "orthant", "require_solution"]
+__all__ = ["half_lines", "onto", "orthant", "require_solution", "room"]
 
 
 def orthant(signs: Any, d: int) -> np.ndarray | None:
@@ -90,3 +91,18 @@ def require_solution(A: np.ndarray, b: np.ndarray, R: np.ndarray, signs: np.ndar
         f"⟨Xᵀp, w⟩ ≤ 0 for every w of the orthant (to {excess:.1g}), but ⟨p, y⟩ > 0",
         p,
     )
+
+
+def room(X: np.ndarray, y: np.ndarray, signs: np.ndarray) -> float:
+    """The largest t ≤ 1 for which some least-squares solution of Xw = y has signs∘w ≥ t·‖X⁺y‖_∞, signs of ±1; −1
+    where the orthant holds none at all.
+    """
+    from scipy.optimize import linprog
+
+    A, b, _ = row_space(X, y)
+    size = float(np.max(np.abs(A.T @ b))) or 1.0
+    columns = A * signs
+    ask = np.append(np.zeros(A.shape[1]), -1.0)
+    equal = np.column_stack([columns, columns.sum(axis=1)])
+    found = linprog(ask, A_eq=equal, b_eq=b / size, bounds=[*[(0, None)] * A.shape[1], (0, 1)])
+    return float(found.x[-1]) if found.status == 0 else -1.0

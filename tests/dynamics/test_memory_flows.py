@@ -47,7 +47,7 @@ def test_momentum_flow_accumulates_what_it_says(model, regression):
     a, b = np.split(end[4 * d :], 2)
     np.testing.assert_allclose(run.accumulators["log_shrink"], -lam * (a + b), rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(run.accumulators["shift"], -lam * (a - b), rtol=1e-6, atol=1e-9)
-    assert run.accumulators["crossing"] == np.inf
+    assert run.accumulators["crossing"].tolist() == [np.inf, np.inf]
 
 
 def test_a_crossing_is_seen_and_timed():
@@ -56,8 +56,10 @@ def test_a_crossing_is_seen_and_timed():
     setting = ib.Setting(problem, ib.Diagonal(), ib.MomentumFlow(5.0), np.array([[0.3], [0.8]]))
     run = ib.simulate(setting, ib.Stop(loss=1e-20, time=1e4))
     assert run.converged
-    assert 0 < run.accumulators["crossing"] < run.time
-    seen = ib.simulate(setting, ib.Stop(time=float(run.accumulators["crossing"])))
+    time, step = run.accumulators["crossing"]
+    assert 0 < time < run.time
+    assert 0 < step < run.steps
+    seen = ib.simulate(setting, ib.Stop(time=float(time)))
     assert seen.theta[1, 0] <= 0 < ib.simulate(setting, ib.Stop(time=0.9 * seen.time)).theta[1, 0]
 
 

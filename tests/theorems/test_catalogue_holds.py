@@ -9,6 +9,8 @@ import pytest
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
+from implicitbias import Regression
+from implicitbias.selection import RULES, Program
 from implicitbias.theorems import THEOREMS, verify
 from implicitbias.theorems.report import figure_svg, html_page
 
@@ -56,6 +58,36 @@ def test_figures(id):
     assert figure_svg(result) == svg  # no dates, no random ids
     assert dict(mpl.rcParams) == before
     assert plt.get_fignums() == open_before
+
+
+def selected(rule, run):
+    """The point a rule says the run selects; where it gives a path, its place at the end of the run."""
+    value = rule.apply(run.setting, run)
+    if isinstance(value, Program):
+        return value.solution
+    return value(run.time) if callable(value) else value
+
+
+def single_regressions(sample):
+    return [r for r in sample.runs.values() if isinstance(r.setting.problem, Regression) and not r.parts]
+
+
+@pytest.mark.slow
+@every_id
+def test_rules_that_both_apply_agree(id):
+    """On every run of the claim and of its control, all rules that admit it name one solution."""
+    for sample in report(id).results[0].samples:
+        for run in single_regressions(sample):
+            admitted = [r for r in RULES if r.first_missed(run.setting, run) is None]
+            points = [selected(r, run) for r in admitted if set(r.observe) <= set(run.accumulators)]
+            for point in points[1:]:
+                # a path ends where its run was stopped, 1e-3 of the start's gradient at most from the limit
+                np.testing.assert_allclose(point, points[0], rtol=0, atol=1e-3 * np.linalg.norm(points[0]))
+
+
+def test_some_runs_are_admitted_by_two_rules():
+    run = report("nearest-interpolant").results[0].samples[0].runs["GradientDescent"]
+    assert sum(r.first_missed(run.setting, run) is None for r in RULES) >= 2
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...optimizers import AdaGrad, Adam, RMSProp, SignDescent
 from ..rule import Hypothesis, Rule
-from .common import CONVERGED, LINEAR, NO_DECAY, SQUARE_LOSS
+from .common import CONVERGED, FROM_ZERO, LINEAR, NO_DECAY, SQUARE_LOSS
 
 __all__: list[str] = []
 
@@ -48,7 +48,7 @@ aligned_rule = Rule(
         LINEAR,
         Hypothesis("the optimizer is AdaGrad, RMSProp, Adam or sign descent, with ε = 0", _scale_free),
         NO_DECAY,
-        Hypothesis("the start is zero", lambda s: not np.any(s.w0)),
+        FROM_ZERO,
         Hypothesis("the data are aligned: X sgn(Xᵀy) = c y", is_aligned),
         CONVERGED,
     ),

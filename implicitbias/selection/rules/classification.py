@@ -7,19 +7,12 @@ from typing import Any
 import numpy as np
 
 from ...geometry import LpNorm
-from ...optimizers import (
-    CoordinateDescent,
-    Decay,
-    GradientDescent,
-    GradientFlow,
-    NormalizedGradientDescent,
-    SignDescent,
-    SteepestDescent,
-)
+from ...optimizers import Decay, GradientDescent, GradientFlow, SteepestDescent
 from ...problems import Classification
 from ..margins import MaxMargin, NotSeparable, separating_direction
 from ..rule import Hypothesis, Rule
 from .common import LINEAR, NO_DECAY, is_a
+from .steepest import norm_of_steps
 
 __all__ = ["MarginCurve"]
 
@@ -104,14 +97,10 @@ max_margin_rule = Rule(
 
 
 def steepest_norm(optimizer: Any) -> LpNorm | None:
-    """The norm of a normalised steepest descent method, None for others."""
-    if isinstance(optimizer, SteepestDescent) and optimizer.normalized and isinstance(optimizer.norm, LpNorm):
-        return optimizer.norm
-    if isinstance(optimizer, SignDescent) and not optimizer.momentum:
-        return LpNorm(np.inf)
-    if isinstance(optimizer, CoordinateDescent):
-        return LpNorm(1.0)
-    return LpNorm(2.0) if isinstance(optimizer, NormalizedGradientDescent) else None
+    """The ℓp norm of a normalised steepest descent method, None for others."""
+    norm = norm_of_steps(optimizer)
+    normalized = not isinstance(optimizer, SteepestDescent) or optimizer.normalized
+    return norm if normalized and isinstance(norm, LpNorm) else None
 
 
 def steepest_margin(setting: Any, run: Any = None) -> MaxMargin:

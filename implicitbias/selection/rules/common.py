@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ...dynamics import Run
+from ...dynamics.oracle import SettingOracle
 from ...geometry import Potential
 from ...models import Linear
-from ...optimizers import RandomizedKaczmarz
+from ...optimizers import GradientFlow, RandomizedKaczmarz
 from ...problems import Regression
 from ..programs import BregmanProjection
 from ..rule import Hypothesis
@@ -49,6 +51,25 @@ def _no_decay(setting: Any) -> bool:
 SQUARE_LOSS = Hypothesis("the problem is a Regression (square loss)", is_a(Regression, "problem"))
 LINEAR = Hypothesis("the model is Linear()", is_a(Linear, "model"))
 NO_DECAY = Hypothesis("there is no weight decay", _no_decay)
+FROM_ZERO = Hypothesis("the start is zero", lambda s: not np.any(s.w0))
+SOLVABLE = Hypothesis("Xw = y has a solution", lambda s: s.problem.consistent)
+GRADIENT_FLOW = Hypothesis("the optimizer is the gradient flow", is_a(GradientFlow, "optimizer"))
+ONE_RATE = Hypothesis(
+    "all factors move at the same rate", lambda s: np.ptp(s.optimizer.block_rates(s.layout)) == 0
+)
+
+
+def _is_stationary(run: Run) -> bool:
+    """Whether the objective's gradient in θ is 1e-6 of what ∇_w L(0) gives at the same θ."""
+    setting, oracle = run.setting, SettingOracle(run.setting)
+    flat, zero = setting.layout.join(run.theta), np.zeros(setting.problem.w_shape)
+    size = float(np.linalg.norm(oracle.pull(flat, setting.problem.gradient(zero))))
+    return bool(np.all(run.converged)) and float(np.linalg.norm(oracle(flat))) <= 1e-6 * size
+
+
+STATIONARY = Hypothesis(
+    "the run converges to a point where the gradient of L + (λ/2)‖θ‖² vanishes", _is_stationary, of="run"
+)
 
 
 def _has_converged(run: Any) -> bool:

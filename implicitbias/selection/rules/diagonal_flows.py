@@ -10,9 +10,9 @@ from ...optimizers import MomentumFlow
 from ...optimizers.base import decay_integral
 from ..programs import BregmanProjection
 from ..rule import Hypothesis, Rule
-from .common import CONVERGED, NO_DECAY, SQUARE_LOSS, is_a, mirror_projection
-from .diagonal import hypentropy_flow_rule
-from .diagonal_steps import DECAY_ENDS, OUTLASTS_DECAY, TWO_LAYERS
+from .common import CONVERGED, GRADIENT_FLOW, NO_DECAY, ONE_RATE, SQUARE_LOSS, is_a, mirror_projection
+from .diagonal import TWO_LAYERS
+from .diagonal_steps import DECAY_ENDS, OUTLASTS_DECAY
 
 __all__: list[str] = []
 
@@ -31,7 +31,8 @@ decayed_flow_rule = Rule(
     hypotheses=(
         SQUARE_LOSS,
         TWO_LAYERS,
-        *hypentropy_flow_rule.hypotheses[2:4],
+        GRADIENT_FLOW,
+        ONE_RATE,
         DECAY_ENDS,
         OUTLASTS_DECAY,
         CONVERGED,
@@ -39,11 +40,17 @@ decayed_flow_rule = Rule(
     apply=projection_after_decay,
 )
 
+
+def _where_it_crossed(run: Any) -> str:
+    time, step = run.accumulators["crossing"]
+    return f"one did at time {time:.6g}, in step {step:.0f} of the integrator"
+
+
 NO_CROSSING = Hypothesis(
     "no product coordinate ever changes its sign",
-    lambda run: run.accumulators["crossing"] == np.inf,
+    lambda run: run.accumulators["crossing"][0] == np.inf,
     of="run",
-    explain=lambda run: f"one did at time {float(run.accumulators['crossing']):.6g}",
+    explain=_where_it_crossed,
 )
 
 momentum_flow_rule = Rule(

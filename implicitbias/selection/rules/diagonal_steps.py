@@ -6,18 +6,16 @@ z₀ + shift + range(Xᵀ) and c = c₀ exp(log_shrink), with the two sums that 
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...optimizers import SAM, SGD, GradientDescent, StochasticGradientFlow, Until
 from ..rule import Hypothesis, Rule
-from .common import CONVERGED, NO_DECAY, SQUARE_LOSS, is_a, mirror_projection
-from .diagonal import hypentropy_flow_rule, hypentropy_steps_rule
+from .common import CONVERGED, NO_DECAY, SOLVABLE, SQUARE_LOSS, is_a, mirror_projection
+from .diagonal import FINITE_SUMS, TWO_LAYERS
 
 __all__: list[str] = []
 
-TWO_LAYERS = hypentropy_flow_rule.hypotheses[1]
-FINITE_SUMS = hypentropy_steps_rule.hypotheses[-1]
-INTERPOLATES = Hypothesis("Xw = y has a solution", lambda s: s.problem.consistent)
+NOISY_FLOW = Hypothesis(
+    "the optimizer is the stochastic gradient flow", is_a(StochasticGradientFlow, "optimizer")
+)
 DECAY_ENDS = Hypothesis(
     "there is weight decay, and it is switched off", lambda s: isinstance(s.optimizer.weight_decay, Until)
 )
@@ -34,27 +32,23 @@ def _accumulated(name: str, source: str, optimizer: Hypothesis, *decay: Hypothes
     return Rule(
         name=name,
         source=source,
-        hypotheses=(SQUARE_LOSS, TWO_LAYERS, optimizer, *decay, INTERPOLATES, CONVERGED, FINITE_SUMS),
+        hypotheses=(SQUARE_LOSS, TWO_LAYERS, optimizer, *decay, SOLVABLE, CONVERGED, FINITE_SUMS),
         apply=mirror_projection,
         observe=("log_shrink", "shift"),
     )
 
 
-def _steps_by(*classes: Any) -> Any:
-    return is_a(classes, "optimizer")
-
-
 sam_rule = _accumulated(
     "hypentropy of sharpness-aware steps on a two-layer diagonal network",
     "andriushchenko2022sam",
-    Hypothesis("each step is one of SAM", _steps_by(SAM)),
+    Hypothesis("each step is one of SAM", is_a(SAM, "optimizer")),
     NO_DECAY,
 )
 
 stochastic_flow_rule = _accumulated(
     "hypentropy of the stochastic gradient flow on a two-layer diagonal network",
     "pesme2021implicit",
-    Hypothesis("the optimizer is the stochastic gradient flow", _steps_by(StochasticGradientFlow)),
+    NOISY_FLOW,
     NO_DECAY,
 )
 
@@ -62,7 +56,8 @@ decayed_steps_rule = _accumulated(
     "hypentropy of finite steps whose weight decay is switched off",
     "even2023sgd",
     Hypothesis(
-        "each step is a (stochastic) gradient step or one of SAM", _steps_by(GradientDescent, SGD, SAM)
+        "each step is a (stochastic) gradient step or one of SAM",
+        is_a(GradientDescent | SGD | SAM, "optimizer"),
     ),
     DECAY_ENDS,
     OUTLASTS_DECAY,

@@ -8,10 +8,10 @@ import numpy as np
 
 from ...geometry import Entropy
 from ...models import Diagonal, Hadamard
+from ..orthants import room
 from ..programs import BregmanProjection
 from ..rule import Hypothesis, Rule
-from .common import CONVERGED, SQUARE_LOSS
-from .diagonal import hypentropy_flow_rule
+from .common import CONVERGED, GRADIENT_FLOW, NO_DECAY, ONE_RATE, SQUARE_LOSS
 
 __all__: list[str] = []
 
@@ -32,29 +32,18 @@ def _frozen(setting: Any) -> bool:
     return isinstance(setting.model, Hadamard) and bool(np.all((np.abs(u) == np.abs(v)) & (u != 0)))
 
 
-def _reachable(setting: Any) -> bool:
-    """Whether Xw = y has a solution inside the orthant of the start: the largest least |w_j| is positive."""
-    from scipy.optimize import linprog
-
-    X, y = setting.problem.X * np.sign(setting.w0), setting.problem.y
-    d = X.shape[1]
-    below = np.hstack([-np.eye(d), np.ones((d, 1))])
-    found = linprog(
-        np.append(np.zeros(d), -1.0), A_ub=below, b_ub=np.zeros(d), A_eq=np.hstack([X, np.zeros((len(y), 1))]),
-        b_eq=y, bounds=[*[(0, None)] * d, (None, 1.0)], method="highs",
-    )  # fmt: skip
-    return bool(found.status == 0 and found.x[-1] > 1e-9)
-
-
 FROZEN = Hypothesis(
     "the model is Hadamard() with |u₀| = |v₀| ≠ 0, or Diagonal(2) with one of u₀, v₀ zero, in every entry",
     lambda s: s.model.depth == 2 and _frozen(s),
 )
-REACHABLE = Hypothesis("Xw = y has a solution with the signs of the start, and no zeros", _reachable)
+REACHABLE = Hypothesis(
+    "Xw = y has a solution with the signs of the start, and no zeros",
+    lambda s: s.problem.consistent and room(s.problem.X, s.problem.y, np.sign(s.w0)) > 1e-9,
+)
 
 equal_factors_rule = Rule(
     name="entropy of a two-layer diagonal flow with frozen signs",
     source="azulay2021shape",
-    hypotheses=(SQUARE_LOSS, FROZEN, *hypentropy_flow_rule.hypotheses[2:5], REACHABLE, CONVERGED),
+    hypotheses=(SQUARE_LOSS, FROZEN, GRADIENT_FLOW, ONE_RATE, NO_DECAY, REACHABLE, CONVERGED),
     apply=entropy_in_the_orthant,
 )

@@ -6,29 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from ...geometry.bregman import row_space
 from ...models import PowerPropagation
-from ...optimizers import GradientFlow
+from ..orthants import room
 from ..penalized import NonNegativeLeastSquares
 from ..rule import Hypothesis, Rule
-from .common import CONVERGED, NO_DECAY, SQUARE_LOSS, is_a, mirror_projection
+from .common import (
+    CONVERGED,
+    GRADIENT_FLOW,
+    NO_DECAY,
+    SQUARE_LOSS,
+    STATIONARY,
+    is_a,
+    mirror_projection,
+)
 
 __all__: list[str] = []
 
 
-def room(setting: Any) -> float:
-    """The largest t ≤ 1 for which some least-squares solution has σ∘w ≥ t·‖X⁺y‖_∞, σ the signs of the start; −1
-    where the orthant of σ holds none at all.
-    """
-    from scipy.optimize import linprog
-
-    A, b, _ = row_space(setting.problem.X, setting.problem.y)
-    size = float(np.max(np.abs(A.T @ b))) or 1.0
-    columns = A * np.sign(setting.w0)
-    ask = np.append(np.zeros(A.shape[1]), -1.0)
-    equal = np.column_stack([columns, columns.sum(axis=1)])
-    found = linprog(ask, A_eq=equal, b_eq=b / size, bounds=[*[(0, None)] * A.shape[1], (0, 1)])
-    return float(found.x[-1]) if found.status == 0 else -1.0
+def _room(setting: Any) -> float:
+    return room(setting.problem.X, setting.problem.y, np.sign(setting.w0))
 
 
 def _keeps_signs(setting: Any) -> bool:
@@ -54,25 +50,13 @@ def _one_fit(setting: Any) -> bool:
     return bool(np.linalg.matrix_rank(X[:, free]) == np.sum(free))
 
 
-def _stationary(run: Any) -> bool:
-    s = run.setting
-
-    def pulled(flat: np.ndarray) -> float:
-        g = s.model.pullback(s.layout.split(flat), s.problem.gradient(s.predictor(flat)))
-        return float(np.linalg.norm(s.layout.join(g)))
-
-    return bool(np.all(run.converged)) and pulled(s.layout.join(run.theta)) <= 1e-6 * pulled(s.start)
-
-
 POWER = Hypothesis("the model is PowerPropagation", is_a(PowerPropagation, "model"))
 NO_ZERO = Hypothesis("no coordinate starts at zero, where none would move", lambda s: np.all(s.w0 != 0))
-FLOW = Hypothesis("the optimizer is the gradient flow", is_a(GradientFlow, "optimizer"))
 BELOW_TWO = Hypothesis("the power is below 2", lambda s: s.model.power < 2)
 FROM_TWO = Hypothesis("the power is at least 2", lambda s: s.model.power >= 2)
 ROOM = Hypothesis(
-    "some least-squares solution has the signs of the start in every coordinate", lambda s: room(s) > 1e-9
+    "some least-squares solution has the signs of the start in every coordinate", lambda s: _room(s) > 1e-9
 )
-STATIONARY = Hypothesis("the run converges to a point where ∇_θ L vanishes", _stationary, of="run")
 SIGNS_KEPT = Hypothesis("no coordinate changes its sign along the run", _signs_kept, of="run")
 
 power_flow_rule = Rule(
@@ -83,7 +67,7 @@ power_flow_rule = Rule(
         POWER,
         BELOW_TWO,
         NO_ZERO,
-        FLOW,
+        GRADIENT_FLOW,
         NO_DECAY,
         Hypothesis(
             "the Bregman projection of the start keeps its signs",
@@ -100,7 +84,7 @@ power_flow_rule = Rule(
 power_orthant_rule = Rule(
     name="power propagation from the square on, in the orthant of the start",
     source="schwarz2021powerpropagation",
-    hypotheses=(SQUARE_LOSS, POWER, FROM_TWO, NO_ZERO, FLOW, NO_DECAY, ROOM, CONVERGED),
+    hypotheses=(SQUARE_LOSS, POWER, FROM_TWO, NO_ZERO, GRADIENT_FLOW, NO_DECAY, ROOM, CONVERGED),
     apply=mirror_projection,
 )
 
@@ -112,9 +96,9 @@ power_fit_rule = Rule(
         POWER,
         FROM_TWO,
         NO_ZERO,
-        FLOW,
+        GRADIENT_FLOW,
         NO_DECAY,
-        Hypothesis("no least-squares solution has the signs of the start", lambda s: room(s) < 0),
+        Hypothesis("no least-squares solution has the signs of the start", lambda s: _room(s) < 0),
         Hypothesis("the fit with these signs is unique", _one_fit),
         STATIONARY,
     ),

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ...models import Diagonal, Hadamard
-from ...optimizers import GradientFlow
 from ..rule import Hypothesis, Rule
-from .common import CONVERGED, NO_DECAY, SQUARE_LOSS, is_a, mirror_projection
+from .common import CONVERGED, GRADIENT_FLOW, NO_DECAY, ONE_RATE, SQUARE_LOSS, mirror_projection
 
 __all__: list[str] = []
-
-FLOW_AT_ONE_RATE = (
-    Hypothesis("the optimizer is the gradient flow", is_a(GradientFlow, "optimizer")),
-    Hypothesis("all factors move at the same rate", lambda s: np.ptp(s.optimizer.block_rates(s.layout)) == 0),
-    NO_DECAY,
-)
 
 product_flow_rule = Rule(
     name="gradient flow on an elementwise product of three factors or more",
@@ -30,7 +21,9 @@ product_flow_rule = Rule(
             "the two least factors of each coordinate of the start differ in size: else its sign never changes",
             lambda s: s.model.mirror_form(s.optimizer, s.theta0, {}) is not None,
         ),
-        *FLOW_AT_ONE_RATE,
+        GRADIENT_FLOW,
+        ONE_RATE,
+        NO_DECAY,
         CONVERGED,
     ),
     apply=mirror_projection,
@@ -49,7 +42,9 @@ deep_diagonal_flow_rule = Rule(
             "no entry of the start is zero and, at odd depth, none is negative",
             lambda s: s.model.mirror_form(s.optimizer, s.theta0, {}) is not None,
         ),
-        *FLOW_AT_ONE_RATE,
+        GRADIENT_FLOW,
+        ONE_RATE,
+        NO_DECAY,
         CONVERGED,
     ),
     apply=mirror_projection,

@@ -10,7 +10,7 @@ from ...geometry import LpNorm, Norm
 from ...optimizers import CoordinateDescent, NormalizedGradientDescent, SignDescent, SteepestDescent
 from ..least_norm import LeastNorm
 from ..rule import Hypothesis, Rule
-from .common import CONVERGED, LINEAR, NO_DECAY, SQUARE_LOSS
+from .common import CONVERGED, FROM_ZERO, LINEAR, NO_DECAY, SQUARE_LOSS
 
 __all__: list[str] = []
 
@@ -55,7 +55,7 @@ one_row_rule = Rule(
             lambda s: isinstance(norm_of_steps(s.optimizer), LpNorm),
         ),
         NO_DECAY,
-        Hypothesis("the start is zero", lambda s: not np.any(s.w0)),
+        FROM_ZERO,
         Hypothesis("X has rank one, and its row one steepest direction", _one_direction),
         CONVERGED,
     ),

@@ -10,8 +10,8 @@ from ...models import Diagonal
 from ...optimizers import GradientDescent, GradientFlow, Until
 from ..penalized import Lasso
 from ..rule import Hypothesis, Rule
-from .common import SQUARE_LOSS
-from .diagonal_steps import TWO_LAYERS
+from .common import SQUARE_LOSS, STATIONARY
+from .diagonal import TWO_LAYERS
 
 __all__: list[str] = []
 
@@ -32,23 +32,10 @@ def _is_unique(setting: Any) -> bool:
     return int(np.linalg.matrix_rank(tight)) == tight.shape[1] if tight.size else True
 
 
-def decayed_gradient(setting: Any, flat: np.ndarray) -> float:
-    """‖∇_θ(L + (λ/2)‖θ‖²)‖."""
-    g = setting.problem.gradient(setting.predictor(flat))
-    pulled = setting.layout.join(setting.model.pullback(setting.layout.split(flat), g))
-    return float(np.linalg.norm(pulled + setting.optimizer.weight_decay * flat))
-
-
-def _rests(run: Any) -> bool:
-    flat = np.asarray(run.state["theta"])
-    return run.converged and decayed_gradient(run.setting, flat) <= 1e-6 * float(np.linalg.norm(flat))
-
-
 KEPT_DECAY = Hypothesis(
     "there is weight decay, and it is kept on",
     lambda s: not isinstance(s.optimizer.weight_decay, Until) and s.optimizer.weight_decay > 0,
 )
-RESTS = Hypothesis("the run converges: the gradient of L + (λ/2)‖θ‖² vanishes", _rests, of="run")
 
 decay_lasso_rule = Rule(
     name="the Lasso of weight decay on a two-layer diagonal network",
@@ -65,7 +52,7 @@ decay_lasso_rule = Rule(
         ),
         KEPT_DECAY,
         Hypothesis("the Lasso has one solution", _is_unique),
-        RESTS,
+        STATIONARY,
     ),
     apply=decayed_lasso,
 )

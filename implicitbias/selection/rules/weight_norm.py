@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...models import WeightNormalized
-from ...optimizers import GradientFlow
 from ..rule import Hypothesis, Rule
-from .common import CONVERGED, NO_DECAY, SQUARE_LOSS, is_a
+from .common import CONVERGED, GRADIENT_FLOW, NO_DECAY, SQUARE_LOSS, is_a
 
 __all__: list[str] = []
 
@@ -61,7 +60,7 @@ def _row_part(X: np.ndarray, u: np.ndarray) -> np.ndarray:
 _SHARED = (
     SQUARE_LOSS,
     Hypothesis("the model is WeightNormalized()", is_a(WeightNormalized, "model")),
-    Hypothesis("the optimizer is the gradient flow", is_a(GradientFlow, "optimizer")),
+    GRADIENT_FLOW,
     NO_DECAY,
     Hypothesis(
         "w = 0 is no least-squares solution", lambda s: np.any(np.abs(s.problem.X.T @ s.problem.y) > 0)

@@ -11,6 +11,7 @@ from ...optimizers import GradientFlow as Flow
 from ...problems import Classification
 from ...selection import Hypothesis, MaxMargin, max_margin
 from ...selection.rules.classification import margin_curve, max_margin_rule, steepest_margin_rule
+from ...selection.rules.common import FROM_ZERO
 from .. import figures
 from ..base import Control, Evidence, Theorem
 
@@ -91,7 +92,6 @@ def _share(setting: Setting) -> float:
 
 SIGN = Hypothesis("the norm is ℓ∞", lambda s: isinstance(s.optimizer, SignDescent))
 EXPONENTIAL = Hypothesis("the loss is exponential", lambda s: s.problem.loss_name == "exp")
-FROM_ZERO = Hypothesis("the start is zero", lambda s: not np.any(s.w0))
 NORMS_DIFFER = Hypothesis(
     "the ℓ2 solution has at most 80 % of the largest ℓ∞ margin", lambda s: _share(s) <= 0.8
 )

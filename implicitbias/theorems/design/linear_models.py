@@ -26,7 +26,7 @@ from ...optimizers import (
 from ...problems import Classification, Regression
 from ...records import record
 from ...selection import Hypothesis
-from ...selection.rules.common import CONVERGED, LINEAR, NO_DECAY, SQUARE_LOSS
+from ...selection.rules.common import CONVERGED, FROM_ZERO, LINEAR, NO_DECAY, SQUARE_LOSS
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import WELL_CONDITIONED, gaussian_regression, smoothness
@@ -215,7 +215,6 @@ OF_THE_THREE = Hypothesis(
     "P is the prior's covariance S, the inputs' inverse covariance Σ⁻¹, or I",
     lambda s: any(np.array_equal(s.optimizer.P, P) for P in (PRIOR, 1 / INPUTS, np.ones(len(PRIOR)))),
 )
-FROM_ZERO = Hypothesis("the start is zero", lambda s: not np.any(s.w0))
 EVEN_ROWS = Hypothesis("κ(XP^{1/2}) ≤ 8", lambda s: np.linalg.cond(s.problem.X * np.sqrt(s.optimizer.P)) <= 8)
 
 prior_optimal_preconditioner = Theorem(

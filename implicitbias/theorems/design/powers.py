@@ -8,10 +8,9 @@ from ...dynamics import Run, Save, Setting, Stop
 from ...models import Balanced, PowerPropagation
 from ...optimizers import GradientFlow, Until
 from ...problems import Regression
-from ...selection import Hypothesis
-from ...selection.rules.common import CONVERGED, NO_DECAY, SQUARE_LOSS, mirror_projection
+from ...selection import Hypothesis, LeastNorm
+from ...selection.rules.common import CONVERGED, GRADIENT_FLOW, NO_DECAY, SQUARE_LOSS, mirror_projection
 from ...selection.rules.powers import (
-    FLOW,
     FROM_TWO,
     POWER,
     ROOM,
@@ -99,12 +98,8 @@ power_propagation_orthant = Theorem(
 
 def vertex(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     """(w₁, support) of min ‖w‖₁ subject to Xw = y in the orthant of the start."""
-    from scipy.optimize import linprog
-
-    problem, signs = setting.problem, np.sign(setting.w0)
-    found = linprog(np.ones(len(signs)), A_eq=problem.X * signs, b_eq=problem.y, method="highs")
-    u = found.x if found.status == 0 else np.zeros(len(signs))
-    return signs * u, np.flatnonzero(u > 1e-9 * u.max(initial=0.0))
+    w = LeastNorm(1, setting.problem.X, setting.problem.y, np.sign(setting.w0)).solution
+    return w, np.flatnonzero(w)
 
 
 def sizes(setting: Setting, order: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +174,7 @@ power_propagation_sizes = Theorem(
     id="power-propagation-sizes", family="design", kind="limit", source="schwarz2021powerpropagation",
     claim="For a ≥ 2 small starts select least ℓ1 in their orthant, with ε(1 − c)^{−a/(a−2)} off the support.",
     settings=_two_powers, measure=log_sizes, run={"stop": Stop(loss=1e-24)}, bound=0.01, instances=2,
-    hypotheses=(SQUARE_LOSS, POWER, FROM_TWO, FLOW, NO_DECAY, SMALL, ROOM, CONVERGED),
+    hypotheses=(SQUARE_LOSS, POWER, FROM_TWO, GRADIENT_FLOW, NO_DECAY, SMALL, ROOM, CONVERGED),
     conditions=(WELL_CONDITIONED, CLEAR_VERTEX), figure=figures.along,
     control=Control("weight decay for one unit of time: a smaller ε", 0.1, {"optimizer": DECAY_AT_FIRST}),
 )  # fmt: skip

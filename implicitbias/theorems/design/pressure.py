@@ -12,8 +12,8 @@ from ...optimizers import GradientFlow
 from ...problems import Problem, Regression
 from ...records import record
 from ...selection import Hypothesis
-from ...selection.rules.common import NO_DECAY
-from ...selection.rules.powers import FLOW, POWER
+from ...selection.rules.common import GRADIENT_FLOW, NO_DECAY
+from ...selection.rules.powers import POWER
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from .powers import power_start
@@ -111,6 +111,6 @@ rich_get_richer = Theorem(
     claim="Under equal pressure sizes grow equal for a < 2, keep their ratios at a = 2, blow up one by one for a > 2.",
     settings=_equal_pressure, measure=off_the_lines, bound=1e-7, figure=figures.along,
     run={"stop": Stop(time=END), "save": Save(at=np.linspace(0, END, 61), fields=("w",))},
-    hypotheses=(CONSTANT, POWER, FLOW, NO_DECAY, UPWARDS, BEFORE_THE_END),
+    hypotheses=(CONSTANT, POWER, GRADIENT_FLOW, NO_DECAY, UPWARDS, BEFORE_THE_END),
     control=Control("the square loss: pressure falls as the fit improves", 1e-3, {"problem": _shrinking_pressure}),
 )  # fmt: skip

@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from ...dynamics import Run, Save, Setting, Stop
-from ...models import Balanced, Diagonal, Hadamard
+from ...models import Diagonal, Hadamard
 from ...optimizers import GradientFlow
 from ...problems import Regression
 from ...selection import Hypothesis, Lasso, mirror_form
 from ...selection.rules.common import SQUARE_LOSS
-from ...selection.rules.diagonal import hypentropy_flow_rule
+from ...selection.rules.diagonal import TWO_LAYER_FLOW
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import Rng, gaussian_regression
 from .entropy import HALF_RATE
 from .lemma import unbalanced_start
 from .paths import EVERY_STEP, w_curve
-from .saddles import ALONE, TINY, last_exponent, saddle_path, time_unit
+from .saddles import ALONE, TINY, last_exponent, saddle_path, time_unit, two_tiny_starts
 
-FLOW = (SQUARE_LOSS, *hypentropy_flow_rule.hypotheses[1:5])
+FLOW = (SQUARE_LOSS, *TWO_LAYER_FLOW)
 
 # -- the identity at every scale -------------------------------------------------------------------
 
@@ -73,11 +73,6 @@ LEAVES_AGAIN = Regression([[1.5, 0.8, 0.1], [0.4, 0.0, 0.2]], [-1.9, 0.4])
 """Data on whose limiting path the first entry becomes zero again."""
 
 
-def _two_tiny_starts(rng: Rng) -> dict[str, Setting]:
-    problem = gaussian_regression(rng, 3, 6)
-    return {f"{a:g}": Setting(problem, Diagonal(2), GradientFlow(), Balanced(a)) for a in (1e-30, 1e-60)}
-
-
 def _looks(problem: Regression) -> np.ndarray:
     """The middles of all plateaus, and half as late again as the last jump."""
     path = saddle_path(problem)
@@ -127,7 +122,7 @@ SETTLED_AT_LAST = Hypothesis(
 averaged_path = Theorem(
     id="averaged-path-is-lasso-path", family="diagonal", kind="limit", source="berthier2025lasso",
     claim="From a vanishing start, the time average of the flow is the Lasso path, while no entry vanishes again.",
-    settings=_two_tiny_starts, measure=off_the_lasso_path, bound=1e-4, instances=2,
+    settings=two_tiny_starts, measure=off_the_lasso_path, bound=1e-4, instances=2,
     run={"stop": Stop(loss=1e-28), "save": EVERY_STEP}, hypotheses=(*FLOW, TINY, STAYS),
     conditions=(ALONE, SETTLED_AT_LAST), figure=figures.along,
     control=Control("data on whose path an entry vanishes again", 1e-2, {"problem": _leaving_again}),

@@ -9,8 +9,8 @@ from ...models import Diagonal, Hadamard, PowerPropagation
 from ...optimizers import GradientFlow
 from ...selection import Hypothesis
 from ...selection.penalized import PowerPenalty
-from ...selection.rules.common import SQUARE_LOSS, is_a
-from ...selection.rules.weight_decay import KEPT_DECAY, RESTS
+from ...selection.rules.common import GRADIENT_FLOW, SQUARE_LOSS, STATIONARY
+from ...selection.rules.weight_decay import KEPT_DECAY
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import WELL_CONDITIONED, Rng, gaussian_regression
@@ -81,9 +81,9 @@ deep_decay = Theorem(
             "the model is a product of three factors, a difference of third powers, or a third power",
             lambda s: s.model in (Hadamard(3), Diagonal(3), PowerPropagation(3.0)),
         ),
-        Hypothesis("the optimizer is the gradient flow", is_a(GradientFlow, "optimizer")),
+        GRADIENT_FLOW,
         KEPT_DECAY,
-        RESTS,
+        STATIONARY,
     ),
     control=Control("two factors, or squares: the penalty is ℓ1", 1e-3, {"model": _two, "init": _two_factors}),
     conditions=(WELL_CONDITIONED, STARTS_BELOW), figure=figures.entries,

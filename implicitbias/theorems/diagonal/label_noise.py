@@ -10,7 +10,7 @@ from ...models import Balanced, Diagonal, Hadamard
 from ...optimizers import SAM, SGD, GradientFlow, HeavyBall, LabelNoiseSGD
 from ...selection import Hypothesis, mirror_form
 from ...selection.rules.common import NO_DECAY, SQUARE_LOSS, is_a, mirror_projection
-from ...selection.rules.diagonal_steps import FINITE_SUMS, TWO_LAYERS
+from ...selection.rules.diagonal import FINITE_SUMS, TWO_LAYERS
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import WELL_CONDITIONED, Rng, gaussian_regression

@@ -10,7 +10,7 @@ from ...models import Diagonal, Hadamard
 from ...optimizers import GradientFlow
 from ...problems import Classification
 from ...selection import Hypothesis, mirror_form
-from ...selection.rules.diagonal import hypentropy_flow_rule
+from ...selection.rules.diagonal import TWO_LAYER_FLOW
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import Rng, gaussian_regression
@@ -54,6 +54,6 @@ master_lemma = Theorem(
     claim="At every time, a two-layer diagonal flow is the Bregman projection of its start onto {w : Xw = Xw_t}.",
     settings=_two_models, measure=off_the_projection, bound=1e-8,
     run={"u² − v²": IN_TIME, "u∘v": {**IN_TIME, "chart": "ordinary", "rtol": 1e-12}},
-    hypotheses=(BY_PREDICTIONS, *hypentropy_flow_rule.hypotheses[1:5]), figure=figures.along,
+    hypotheses=(BY_PREDICTIONS, *TWO_LAYER_FLOW), figure=figures.along,
     control=Control("v moves at half the rate of u", 1e-3, {"optimizer": HALF_RATE}),
 )  # fmt: skip

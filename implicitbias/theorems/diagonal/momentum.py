@@ -12,6 +12,7 @@ from ...optimizers import HeavyBall, MomentumFlow
 from ...problems import Regression
 from ...selection import Hypothesis
 from ...selection.rules.common import CONVERGED, NO_DECAY, SQUARE_LOSS
+from ...selection.rules.diagonal import TWO_LAYERS
 from ...selection.rules.diagonal_flows import momentum_flow_rule
 from .. import figures
 from ..base import Control, Evidence, Theorem
@@ -93,7 +94,7 @@ heavy_ball_distance = Theorem(
     id="heavy-ball-distance", family="diagonal", kind="rate", source="papazov2024momentum",
     claim="With λ = η(1 + β)/(2(1 − β)²), heavy ball on u∘v ends at the momentum flow's solution up to O((1 − β)²).",
     settings=_three_momenta, measure=order_of_distance, run=TO_THE_END, bound=0.02,
-    hypotheses=(SQUARE_LOSS, momentum_flow_rule.hypotheses[1], ONE_PACE, NO_DECAY, CONVERGED),
+    hypotheses=(SQUARE_LOSS, TWO_LAYERS, ONE_PACE, NO_DECAY, CONVERGED),
     control=Control("the usual λ = η/(1 − β)²: the rate is 1 − β", 0.5, {"optimizer": _usual_pace}),
     conditions=(WELL_CONDITIONED, WELL_CURVED), figure=figures.along,
 )  # fmt: skip

@@ -12,7 +12,7 @@ from ...records import record
 from ...selection import Hypothesis
 from ...selection.programs import BregmanProjection
 from ...selection.rules.common import NO_DECAY, SQUARE_LOSS
-from ...selection.rules.diagonal_steps import stochastic_flow_rule
+from ...selection.rules.diagonal_steps import NOISY_FLOW, stochastic_flow_rule
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import WELL_CONDITIONED, Rng, gaussian_regression
@@ -111,7 +111,7 @@ stochastic_flow_euler = Theorem(
     hypotheses=(
         SQUARE_LOSS,
         Hypothesis("w = u² − v², from a start without zeros", lambda s: s.model == Squares() and np.all(s.start != 0)),
-        stochastic_flow_rule.hypotheses[2],
+        NOISY_FLOW,
         Hypothesis("its time step is γ/64", lambda s: np.isclose(s.optimizer.step, STEPS_OF_GAMMA * s.optimizer.dt)),
         NO_DECAY,
     ),

@@ -13,7 +13,7 @@ from ...optimizers import GradientFlow
 from ...problems import Regression
 from ...selection import Hypothesis, SaddlePath
 from ...selection.rules.common import CONVERGED, SQUARE_LOSS, mirror_form
-from ...selection.rules.diagonal import hypentropy_flow_rule
+from ...selection.rules.diagonal import TWO_LAYER_FLOW
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import Rng, gaussian_regression
@@ -78,7 +78,7 @@ SETTLED = Hypothesis(
     "everything has settled to e^{−20} in the middle of each plateau, and at the end",
     lambda s: min(least_exponent(s, 0.5), last_exponent(s)) >= 20,
 )
-FLOW = (SQUARE_LOSS, *hypentropy_flow_rule.hypotheses[1:5], TINY, CONVERGED)
+FLOW = (SQUARE_LOSS, *TWO_LAYER_FLOW, TINY, CONVERGED)
 
 # -- from saddle to saddle ---------------------------------------------------------------------------
 
@@ -110,7 +110,8 @@ saddle_to_saddle = Theorem(
 # -- when it jumps ---------------------------------------------------------------------------------
 
 
-def _two_tiny_starts(rng: Rng) -> dict[str, Setting]:
+def two_tiny_starts(rng: Rng) -> dict[str, Setting]:
+    """Scales 1e-30 and 1e-60: what is of order one in ln(1/α) drops out of differences."""
     problem = gaussian_regression(rng, 3, 6)
     return {f"{a:g}": Setting(problem, Diagonal(2), GradientFlow(), Balanced(a)) for a in (1e-30, 1e-60)}
 
@@ -140,7 +141,7 @@ NEGATIVE_FIRST = Hypothesis(
 jump_times_theorem = Theorem(
     id="jump-times", family="diagonal", kind="rate", source="pesme2023saddle",
     claim="The flow on u² − v² jumps at times t_k = τ_k ln(1/α)/2 + O(1), given by a piecewise linear dual path.",
-    settings=_two_tiny_starts, measure=jump_times, run={"stop": Stop(loss=1e-20), "save": EVERY_STEP}, bound=1e-5,
+    settings=two_tiny_starts, measure=jump_times, run={"stop": Stop(loss=1e-20), "save": EVERY_STEP}, bound=1e-5,
     hypotheses=FLOW, conditions=(ALONE, NEGATIVE_FIRST), figure=figures.along,
     control=Control("v moves at half the rate: negative entries appear later", 1e-3, {"optimizer": HALF_RATE}),
 )  # fmt: skip

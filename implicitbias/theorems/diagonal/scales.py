@@ -9,8 +9,7 @@ from ...models import Balanced, Diagonal
 from ...optimizers import GradientFlow
 from ...problems import Regression
 from ...selection import Hypothesis
-from ...selection.rules.common import CONVERGED, SQUARE_LOSS
-from ...selection.rules.diagonal import hypentropy_flow_rule
+from ...selection.rules.common import CONVERGED, GRADIENT_FLOW, NO_DECAY, ONE_RATE, SQUARE_LOSS
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import WELL_CONDITIONED, Rng, gaussian_regression
@@ -18,8 +17,8 @@ from .entropy import HALF_RATE
 from .vertices import l1_vertex
 
 BALANCED = Hypothesis("the start is balanced, u = v = scale", lambda s: isinstance(s.init, Balanced))
-TWO_LAYERS = Hypothesis("the model is Diagonal(2)", lambda s: s.model == Diagonal(2))
-FLOW = (SQUARE_LOSS, TWO_LAYERS, *hypentropy_flow_rule.hypotheses[2:5], BALANCED, CONVERGED)
+DEPTH_TWO = Hypothesis("the model is Diagonal(2)", lambda s: s.model == Diagonal(2))
+FLOW = (SQUARE_LOSS, DEPTH_TWO, GRADIENT_FLOW, ONE_RATE, NO_DECAY, BALANCED, CONVERGED)
 
 
 def null_part(problem: Regression, w: np.ndarray) -> np.ndarray:

@@ -10,7 +10,8 @@ from ...optimizers import SAM, GradientDescent, Nesterov
 from ...problems import Regression
 from ...selection import Hypothesis
 from ...selection.rules.common import CONVERGED, NO_DECAY, SQUARE_LOSS, is_a
-from ...selection.rules.diagonal_steps import TWO_LAYERS, sam_rule
+from ...selection.rules.diagonal import TWO_LAYERS
+from ...selection.rules.diagonal_steps import sam_rule
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import WELL_CONDITIONED, Rng, gaussian_regression

@@ -9,24 +9,19 @@ from ...models import Balanced, Hadamard
 from ...optimizers import GradientDescent, GradientFlow
 from ...problems import Regression
 from ...selection import Hypothesis
-from ...selection.rules.common import NO_DECAY, SQUARE_LOSS
+from ...selection.rules.common import NO_DECAY, SOLVABLE, SQUARE_LOSS
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import Rng
-from .mirror_steps import flow_limit
+from .curvature import sharpness
 
 SCALE = 0.5
 PARTS = (0.9, 1.1, 1.2)
 
 
-def sharpness(problem: Regression, weights: np.ndarray) -> float:
-    """λ_max(X diag(weights) Xᵀ)/n: of the Hessian at a minimum of u∘v, with weights u² + v²."""
-    return float(np.linalg.norm(problem.X * np.sqrt(weights), 2)) ** 2 / problem.n
-
-
 def edge(problem: Regression) -> float:
-    """2/λ at the limit of the gradient flow, where u² + v² = 2√(w² + c²)."""
-    return 2 / sharpness(problem, 2 * np.hypot(flow_limit(problem, SCALE), SCALE**2))
+    """2/λ at the limit of the gradient flow."""
+    return 2 / sharpness(Setting(problem, Hadamard(), GradientFlow(), Balanced(SCALE)))
 
 
 def _around_the_edge(rng: Rng) -> dict[str, Setting]:
@@ -36,11 +31,17 @@ def _around_the_edge(rng: Rng) -> dict[str, Setting]:
     return {f"{p}": Setting(problem, Hadamard(), GradientDescent(p * step), Balanced(SCALE)) for p in PARTS}
 
 
+def sharpness_at(run: Run) -> float:
+    """λ_max(X diag(u² + v²) Xᵀ)/n where a run ended: of the Hessian, when that is a minimum."""
+    X = run.setting.problem.X
+    return float(np.linalg.norm(X * np.sqrt(np.sum(run.theta**2, axis=0)), 2)) ** 2 / len(X)
+
+
 def sharpness_over_limit(runs: dict[str, Run]) -> Evidence:
     """(η/2)λ_max where a run of the step η = p·edge ended, for the runs that converged."""
     steps = {label: float(label) * edge(run.setting.problem) for label, run in runs.items()}
     done = {label: run for label, run in runs.items() if run.loss <= 1e-20}
-    seen = [steps[k] / 2 * sharpness(r.setting.problem, np.sum(r.theta**2, axis=0)) for k, r in done.items()]
+    seen = [steps[k] / 2 * sharpness_at(r) for k, r in done.items()]
     detail = {"x": [float(label) for label in done], "seen": seen, "theory": np.ones(len(seen))}
     axes = ("step over that of the flow's edge", "(η/2) λ at the end", "")
     return Evidence(seen if seen else np.nan, detail={**detail, "axes": axes})
@@ -58,7 +59,7 @@ step_size_stability = Theorem(
             lambda s: isinstance(s.optimizer, GradientDescent) and isinstance(s.optimizer.step, float),
         ),
         NO_DECAY,
-        Hypothesis("Xw = y has a solution", lambda s: s.problem.consistent),
+        SOLVABLE,
     ),
     control=Control("the flow, for which no minimum is unstable", 1.1, {"optimizer": GradientFlow()}),
     figure=figures.along,

@@ -12,7 +12,7 @@ from ...models import Linear
 from ...optimizers import Averaged, GradientDescent, GradientFlow, HeavyBall, Nesterov
 from ...problems import MatrixRegression, Regression
 from ...selection import Hypothesis
-from ...selection.rules.common import LINEAR, NO_DECAY, SQUARE_LOSS, is_a
+from ...selection.rules.common import FROM_ZERO, LINEAR, NO_DECAY, SQUARE_LOSS, is_a
 from ...selection.rules.linear import averaged_rule
 from .. import figures
 from ..base import Control, Evidence, Sample, Theorem
@@ -24,7 +24,6 @@ FLOW = Hypothesis(
     "the optimizer is the gradient flow at rate one",
     lambda s: isinstance(s.optimizer, GradientFlow) and s.optimizer.rates in (None, (1.0,)),
 )
-FROM_ZERO = Hypothesis("the start is zero", lambda s: not np.any(s.w0))
 TWICE_AS_FAST = {"optimizer": GradientFlow(rates=(2.0,))}
 
 

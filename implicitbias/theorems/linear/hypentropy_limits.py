@@ -10,7 +10,7 @@ from ...models import Linear
 from ...optimizers import MirrorDescent
 from ...problems import Regression
 from ...selection import Hypothesis
-from ...selection.rules.common import CONSISTENT, CONVERGED, LINEAR, SQUARE_LOSS
+from ...selection.rules.common import CONSISTENT, CONVERGED, FROM_ZERO, LINEAR, SQUARE_LOSS
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..diagonal.vertices import l1_vertex
@@ -26,7 +26,6 @@ def _is_hypentropy_descent(setting: Setting) -> bool:
 HYPENTROPY_DESCENT = Hypothesis(
     "the method is mirror descent by a hyperbolic entropy", _is_hypentropy_descent
 )
-FROM_ZERO = Hypothesis("the start is zero", lambda s: not np.any(s.w0))
 
 
 def hypentropy_descent(problem: Regression, log_b: float, reach: float) -> Setting:

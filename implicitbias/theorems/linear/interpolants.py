@@ -19,7 +19,7 @@ from ...optimizers import (
 )
 from ...problems import Regression
 from ...selection import BregmanProjection, Hypothesis
-from ...selection.rules.common import CONVERGED, LINEAR, SQUARE_LOSS
+from ...selection.rules.common import CONVERGED, FROM_ZERO, LINEAR, SOLVABLE, SQUARE_LOSS
 from ...selection.rules.linear import mirror_rule
 from .. import figures
 from ..base import Control, Evidence, Theorem
@@ -71,7 +71,6 @@ NOT_EUCLIDEAN = Hypothesis(
         isinstance(s.optimizer.norm, LpNorm) and 1 < s.optimizer.norm.p < np.inf and s.optimizer.norm.p != 2
     ),
 )
-FROM_ZERO = Hypothesis("the start is zero", lambda s: not np.any(s.w0))
 
 
 def _steepest(rng: Rng) -> Setting:
@@ -100,7 +99,6 @@ steepest_descent_is_not_min_norm = Theorem(
 # -- randomized Kaczmarz -------------------------------------------------------------------------
 
 RUNS, PROJECTIONS = 2000, 12
-SOLVABLE = Hypothesis("Xw = y has a solution", lambda s: s.problem.consistent)
 BY_NORM = Hypothesis("rows are drawn with probability ∝ ‖x_i‖²", lambda s: s.optimizer.sampling == "norm")
 UNEQUAL_ROWS = Hypothesis(
     "row norms differ by a factor of 5 or more",

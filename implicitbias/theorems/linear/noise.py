@@ -11,7 +11,7 @@ from ...models import Linear
 from ...optimizers import SGD, Averaged, LabelNoiseSGD
 from ...problems import Regression
 from ...selection import Hypothesis
-from ...selection.rules.common import LINEAR, NO_DECAY, SQUARE_LOSS
+from ...selection.rules.common import LINEAR, NO_DECAY, SOLVABLE, SQUARE_LOSS
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import Rng, inputs_with_spectrum
@@ -163,7 +163,6 @@ def _fours(setting: Setting) -> SGD:
     return SGD(setting.optimizer.step, 4)
 
 
-SOLVABLE = Hypothesis("Xw = y has a solution", lambda s: s.problem.consistent)
 SINGLE = Hypothesis(
     "each step draws one sample, uniformly", lambda s: isinstance(s.optimizer, SGD) and s.optimizer.batch == 1
 )
