@@ -94,35 +94,35 @@ early_stopping_vs_ridge = Theorem(
 
 # -- the two risks -------------------------------------------------------------------------------
 
-RISK_TIMES = np.geomspace(0.05, 300.0, 40)
+RISK_TIMES = np.sort(np.append(np.geomspace(0.05, 300.0, 40), X_RIDGE))
 COLUMNS = Hypothesis(
     "the problem is a MatrixRegression: each column of Y is a regression", is_a(MatrixRegression, "problem")
 )
 
 
-def _signal_and_noise(rng: Rng) -> Setting:
+def _signal_and_noise(rng: Rng) -> dict[str, Setting]:
     """Y = [Xβ, I]: estimates are linear in y; the first column shows their bias, the others their variance."""
-    X = inputs_with_spectrum(rng, 7, 4, np.exp(rng.uniform(np.log(0.02), 0, 4)))
-    return Setting(
-        MatrixRegression(X, np.column_stack([X @ rng.standard_normal(4), np.eye(7)])),
-        Linear(),
-        GradientFlow(),
-    )
+    spectra = {"graded": np.exp(rng.uniform(np.log(0.02), 0, 4)), "isotropic": np.ones(4)}
+    settings = {}
+    for label, spectrum in spectra.items():
+        X = inputs_with_spectrum(rng, 7, 4, spectrum)
+        problem = MatrixRegression(X, np.column_stack([X @ rng.standard_normal(4), np.eye(7)]))
+        settings[label] = Setting(problem, Linear(), GradientFlow())
+    return settings
 
 
-def risk_quotients(run: Run) -> Evidence:
+def risk_quotients(runs: dict[str, Run]) -> Evidence:
     """Largest bias²/bias² and variance/(c² variance) of the flow at t over ridge at 1/t, in ℓ2 and in sample."""
-    X, Y, t = run.setting.problem.X, run.setting.problem.Y, run.history["time"]
-    beta, quotients = np.linalg.lstsq(X, Y[:, 0], rcond=None)[0], []
-    for J in (X, np.eye(len(beta))):
-        flow, ridge = (bias_and_variance(w, beta, J) for w in (run.history["w"], ridge_path(X, Y, 1 / t)))
-        quotients += [np.max(flow[0] / ridge[0]), np.max(flow[1] / ridge[1]) / C**2]
-    detail = {
-        "x": t,
-        "seen": flow[1] / ridge[1],
-        "theory": np.full(t.size, C**2),
-        "axes": ("time t", "variance / ridge's", "x"),
-    }
+    quotients, seen = [], []
+    for run in runs.values():
+        X, Y, t = run.setting.problem.X, run.setting.problem.Y, run.history["time"]
+        beta = np.linalg.lstsq(X, Y[:, 0], rcond=None)[0]
+        for J in (X, np.eye(len(beta))):
+            flow, ridge = (bias_and_variance(w, beta, J) for w in (run.history["w"], ridge_path(X, Y, 1 / t)))
+            quotients += [np.max(flow[0] / ridge[0]), np.max(flow[1] / ridge[1]) / C**2]
+        seen.append(flow[1] / ridge[1])
+    axes = ("time t", "variance / ridge's", "x")
+    detail = {"x": t, "seen": np.array(seen).T, "theory": np.full(t.size, C**2), "axes": axes}
     return Evidence(np.array(quotients), detail=detail)
 
 
