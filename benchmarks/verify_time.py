@@ -50,8 +50,8 @@ def main() -> int:
     return report(
         __doc__.splitlines()[0],
         [
-            Row("warm", warm, "s", 30),
-            Row("cold kernel cache", cold, "s", 75),
+            Row("warm", warm, "s", 120),
+            Row("cold kernel cache", cold, "s", 150),
             Row("peak memory of a process", megabytes, "MB", 500),
             Row(f"warm, --jobs {args.jobs} (peer)", many, "s"),
         ],

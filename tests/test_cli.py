@@ -209,7 +209,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("change", BROKEN.values(), ids=BROKEN.keys())
 def test_exit_code_one(capsys, monkeypatch, tmp_path, change):
-    monkeypatch.setitem(THEOREMS, CHEAP[0], dataclasses.replace(THEOREMS[CHEAP[0]], **change))
+    monkeypatch.setitem(THEOREMS._by_id, CHEAP[0], dataclasses.replace(THEOREMS[CHEAP[0]], **change))
     file = tmp_path / "report.html"
     code, out, _ = call(capsys, "verify", *CHEAP, "--quick", "--seed", "1", "--html", str(file))
     assert code == 1

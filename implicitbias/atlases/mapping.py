@@ -7,7 +7,6 @@ import math
 import pickle
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -261,6 +260,7 @@ def _rows(tasks: list[Task], jobs: int) -> Iterator[AtlasRow]:
         yield from map(measured_row, tasks)
         return
     import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
 
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
@@ -269,7 +269,7 @@ def _rows(tasks: list[Task], jobs: int) -> Iterator[AtlasRow]:
             yield measured_row(task) if future is None else _awaited(task, future)
 
 
-def _awaited(task: Task, future: Future[AtlasRow]) -> AtlasRow:
+def _awaited(task: Task, future: Any) -> AtlasRow:
     try:
         return future.result()
     except Exception as error:  # the process died, or its answer could not travel

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import cached_property
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -22,7 +23,24 @@ def _declared(family: str) -> Iterator[Theorem]:
         yield from (d for d in declarations if isinstance(d, Theorem) and d.family == family)
 
 
-THEOREMS: dict[str, Theorem] = {t.id: t for family in FAMILIES for t in _declared(family)}
+class Catalogue(Mapping[str, Theorem]):
+    """Theorems by id, in the order of the families. The declarations are read at first use, not at import."""
+
+    @cached_property
+    def _by_id(self) -> dict[str, Theorem]:
+        return {t.id: t for family in FAMILIES for t in _declared(family)}
+
+    def __getitem__(self, id: str) -> Theorem:
+        return self._by_id[id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_id)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+
+THEOREMS = Catalogue()
 
 
 def find(id: str) -> Theorem:

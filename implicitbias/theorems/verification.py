@@ -6,7 +6,6 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -312,12 +311,11 @@ def _results(
         yield from (_examine_and_draw(t, seed, count, figures) for t in chosen)
         return
     import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
 
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(chosen)), mp_context=context) as pool:
-        futures: list[Future[Result]] = [
-            pool.submit(_examine_by_id, t.id, seed, count, figures) for t in chosen
-        ]
+        futures = [pool.submit(_examine_by_id, t.id, seed, count, figures) for t in chosen]
         for future in futures:
             yield future.result()
 
