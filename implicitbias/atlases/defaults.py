@@ -63,7 +63,7 @@ class Sizes:
     @cached_property
     def smooth(self) -> float:
         """λ_max(H), the smoothness of L in ℓ2; in ℓp with p < 2 it is at most that."""
-        return float(np.linalg.norm(self.problem.X, 2)) ** 2 / self.problem.n
+        return self.problem.smoothness
 
     def smooth_in(self, p: float) -> float:
         """A bound on max sᵀHs over ‖s‖_p ≤ 1: max H_jj for p = 1, Σ|H_jk| for p = ∞, else by ‖s‖₂."""

@@ -17,6 +17,7 @@ from ..checks import number, whole
 from ..dynamics import Setting, Stop
 from ..geometry.bregman import row_space
 from ..problems import HeldOut, Regression
+from ..selection import LeastNorm
 from .defaults import recipes
 from .rows import MEASURES, AtlasRow, Budget, Task, measured_row
 
@@ -62,23 +63,14 @@ class Atlas:
 
     @cached_property
     def least(self) -> dict[str, float]:
-        """The least ‖w‖₁, ‖w‖₂ and ‖w‖∞ of any w with Xw = y, by key of the measure.
-
-        Empty where Xw = y has no solution; NaN where the linear program was not solved in ten seconds.
-        """
+        """The least ‖w‖₁, ‖w‖₂ and ‖w‖∞ of any w with Xw = y, by key of the measure; empty where there is none."""
         if not self.problem.consistent:
             return {}
-        A, b, _ = row_space(self.problem.X, self.problem.y)
-        r, d = A.shape
-        if r == 0:
-            return {"l1": 0.0, "l2": 0.0, "linf": 0.0}
-        l1 = _linear_program(np.ones(2 * d), np.hstack([A, -A]), b)
-        # w = s − t·1 with 0 ≤ s ≤ 2t and least t
-        top = np.hstack([np.eye(d), np.full((d, 1), -2.0)])
-        linf = _linear_program(
-            np.append(np.zeros(d), 1.0), np.hstack([A, -A.sum(axis=1, keepdims=True)]), b, top
-        )
-        return {"l1": l1, "l2": float(np.linalg.norm(b)), "linf": linf}
+        programs = {
+            key: LeastNorm(p, self.problem.X, self.problem.y)
+            for key, p in (("l1", 1), ("l2", 2), ("linf", np.inf))
+        }
+        return {key: program.objective(program.solution) for key, program in programs.items()}
 
     @cached_property
     def distances(self) -> np.ndarray:
@@ -282,15 +274,6 @@ def _travels(task: Task) -> bool:
     except Exception:
         return False
     return True
-
-
-def _linear_program(cost: np.ndarray, A: np.ndarray, b: np.ndarray, top: Any = None) -> float:
-    """min cost·x subject to Ax = b, x ≥ 0 and top·x ≤ 0."""
-    from scipy.optimize import linprog
-
-    bound = None if top is None else np.zeros(len(top))
-    found = linprog(cost, A_eq=A, b_eq=b, A_ub=top, b_ub=bound, method="highs", options={"time_limit": 10.0})
-    return float(found.fun) if found.status == 0 else np.nan
 
 
 def _row_dict(row: AtlasRow) -> dict[str, Any]:

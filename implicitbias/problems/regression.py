@@ -77,6 +77,11 @@ class Regression(Problem):
         return w
 
     @cached_property
+    def smoothness(self) -> float:
+        """λ_max(XᵀX/n): gradient descent is stable at steps below 2/λ_max."""
+        return float(np.linalg.norm(self.X, 2)) ** 2 / self.n
+
+    @cached_property
     def least_loss(self) -> float:
         """min_w L(w); zero when the residual of X⁺y is rounding."""
         r = self.X @ self.least_squares - self.y

@@ -9,7 +9,7 @@ import numpy as np
 from ..problems import Regression
 from ..selection import Hypothesis
 
-__all__ = ["WELL_CONDITIONED", "Rng", "gaussian_regression", "inputs_with_spectrum", "smoothness"]
+__all__ = ["WELL_CONDITIONED", "Rng", "gaussian_regression", "inputs_with_spectrum"]
 
 Rng = np.random.Generator
 
@@ -24,11 +24,6 @@ def inputs_with_spectrum(rng: Rng, n: int, d: int, s: Any) -> np.ndarray:
     U, _ = np.linalg.qr(rng.standard_normal((n, len(s))))
     V, _ = np.linalg.qr(rng.standard_normal((d, len(s))))
     return np.asarray((U * np.sqrt(n * np.asarray(s))) @ V.T)
-
-
-def smoothness(problem: Any) -> float:
-    """The largest eigenvalue of XᵀX/n."""
-    return float(np.linalg.norm(problem.X, 2)) ** 2 / problem.n
 
 
 WELL_CONDITIONED = Hypothesis("κ(X) ≤ 5", lambda s: np.linalg.cond(s.problem.X) <= 5)

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import implicitbias as ib
+from implicitbias.selection.orthants import room
 from implicitbias.selection.rules.common import mirror_projection
-from implicitbias.selection.rules.powers import nonnegative_fit, power_fit_rule, power_orthant_rule, room
+from implicitbias.selection.rules.powers import nonnegative_fit, power_fit_rule, power_orthant_rule
 from implicitbias.theorems.design.powers import sizes, vertex
 
 FLOW = ib.GradientFlow()
@@ -19,14 +20,14 @@ def setting(X, y, power=3.0, signs=None, scale=0.5):
 
 def test_room_by_hand():
     """w₁ + w₂ = 1: the most even positive solution is (½, ½), which is also X⁺y; with σ = (+, −), (1 + t, −t)."""
-    X, y = np.ones((1, 2)), [1.0]
-    assert room(setting(X, y)) == pytest.approx(1.0)
-    assert room(setting(X, y, signs=[1, -1])) == pytest.approx(1.0)
-    assert room(setting(X, y, signs=[-1, -1])) == -1.0
+    X, y = np.ones((1, 2)), np.ones(1)
+    assert room(X, y, np.array([1, 1])) == pytest.approx(1.0)
+    assert room(X, y, np.array([1, -1])) == pytest.approx(1.0)
+    assert room(X, y, np.array([-1, -1])) == -1.0
     # w₁ = 1, w₁ + w₂ = 1: the only solution has a zero
-    assert room(setting([[1.0, 0.0], [1.0, 1.0]], [1.0, 1.0])) == pytest.approx(0.0)
+    assert room(np.array([[1.0, 0.0], [1.0, 1.0]]), np.ones(2), np.ones(2)) == pytest.approx(0.0)
     # inconsistent data ask for the least-squares solution, here w = 1
-    assert room(setting([[1.0], [1.0]], [0.5, 1.5])) == pytest.approx(1.0)
+    assert room(np.ones((2, 1)), np.array([0.5, 1.5]), np.ones(1)) == pytest.approx(1.0)
 
 
 def test_the_fit_of_an_orthant_by_hand():
@@ -53,7 +54,7 @@ def test_a_fit_that_is_not_unique_is_refused():
 def test_an_early_end_is_no_fit():
     s = setting(np.eye(2), [1.0, -1.0])
     run = ib.simulate(s, ib.Stop(time=0.1))
-    with pytest.raises(ib.NoPrediction, match="∇_θ L vanishes"):
+    with pytest.raises(ib.NoPrediction, match="vanishes"):
         ib.predict(s, run)
 
 

@@ -27,8 +27,9 @@ def averaged_ridge(setting: Any, run: Any = None) -> np.ndarray:
 def _average_converges(setting: Any) -> bool:
     """(1 − p)|ζ| < 1 for both roots ζ of every mode; as η grows, the first to leave that disc is ζ = −1/(1 − p)."""
     keep, inner = 1 - setting.optimizer.decay, setting.optimizer.optimizer
-    top = float(np.linalg.norm(setting.problem.X, 2)) ** 2 / setting.problem.n
-    return inner.step * top * keep < (1 + keep) * (1 + getattr(inner, "momentum", 0.0) * keep)
+    return inner.step * setting.problem.smoothness * keep < (1 + keep) * (
+        1 + getattr(inner, "momentum", 0.0) * keep
+    )
 
 
 # before mirror_rule: the average never leaves w₀ + range(Xᵀ), but it does not tend to an interpolant

@@ -13,7 +13,7 @@ from ...selection import BregmanProjection, Hypothesis
 from ...selection.rules.common import CONVERGED, NO_DECAY, SQUARE_LOSS
 from .. import figures
 from ..base import Control, Evidence, Theorem
-from ..draws import WELL_CONDITIONED, smoothness
+from ..draws import WELL_CONDITIONED
 
 Rng = np.random.Generator
 
@@ -37,7 +37,7 @@ def _three_steps(rng: Rng) -> dict[str, Setting]:
     problem = Regression(X, X @ (w0 * np.exp(0.4 * rng.standard_normal(12))))
     settings = {}
     for part in (1, 2, 4):
-        eta = 0.1 / (A**2 * smoothness(problem)) / part
+        eta = 0.1 / (A**2 * problem.smoothness) / part
         # PNorm(2/a) is a(2 − a) R, so its step is a(2 − a) η
         mirror = MirrorDescent(PNorm(2 / A), A * (2 - A) * eta)
         settings[f"0 η/{part}"] = Setting(problem, Linear(), mirror, w0)

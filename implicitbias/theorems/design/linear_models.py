@@ -29,7 +29,7 @@ from ...selection import Hypothesis
 from ...selection.rules.common import CONVERGED, FROM_ZERO, LINEAR, NO_DECAY, SQUARE_LOSS
 from .. import figures
 from ..base import Control, Evidence, Theorem
-from ..draws import WELL_CONDITIONED, gaussian_regression, smoothness
+from ..draws import WELL_CONDITIONED, gaussian_regression
 from .powers import power_start
 
 Rng = np.random.Generator
@@ -43,7 +43,7 @@ def _row_space_methods(rng: Rng) -> dict[str, Setting]:
     """Plain, accelerated, normalised, stochastic, noisy, sharpness-aware and natural steps, on two losses."""
     problem, w0 = gaussian_regression(rng, 5, 15), rng.standard_normal(15)
     labels = Classification(problem.X, rng.permutation([1.0, 1.0, 1.0, -1.0, -1.0]), "logistic")
-    step, row = 1 / smoothness(problem), 1 / float(np.max(np.sum(problem.X**2, axis=1)))
+    step, row = 1 / problem.smoothness, 1 / float(np.max(np.sum(problem.X**2, axis=1)))
     methods = {
         "gradient": GradientDescent(step), "heavy ball": HeavyBall(step, 0.9), "Nesterov": Nesterov(step, 0.9),
         "normalised": NormalizedGradientDescent(0.1), "SGD": SGD(row), "label noise": LabelNoiseSGD(row, 1.0),
@@ -119,7 +119,7 @@ def _one_minimiser(rng: Rng) -> dict[str, Setting]:
         w * np.exp(0.4 * rng.standard_normal(5)),
     )
     both = problem, _first_three(problem)
-    steepest = max(smoothness(p) for p in both)
+    steepest = max(p.smoothness for p in both)
     step, P = 1 / steepest, np.exp(rng.uniform(-1, 1, 5))
     optimizers = {
         "gradient descent": GradientDescent(step),

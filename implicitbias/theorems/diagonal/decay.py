@@ -15,7 +15,7 @@ from ...selection.rules.diagonal_flows import decayed_flow_rule
 from ...selection.rules.weight_decay import decay_lasso_rule, decayed_lasso
 from .. import figures
 from ..base import Control, Theorem
-from ..draws import WELL_CONDITIONED, Rng, gaussian_regression, smoothness
+from ..draws import WELL_CONDITIONED, Rng, gaussian_regression
 
 TO_THE_END: dict[str, object] = {"stop": Stop(loss=1e-26)}
 
@@ -57,7 +57,7 @@ def _decayed(rng: Rng) -> dict[str, Setting]:
     size = float(np.max(np.abs(Lasso(problem.X, problem.y, lam).solution)))
     flow, steps = (
         GradientFlow(weight_decay=lam),
-        GradientDescent(0.1 / (smoothness(problem) * size), weight_decay=2 * lam),
+        GradientDescent(0.1 / (problem.smoothness * size), weight_decay=2 * lam),
     )
     return {
         "u∘v, flow": Setting(problem, Hadamard(), flow, Balanced(0.3)),

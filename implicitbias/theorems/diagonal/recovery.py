@@ -16,7 +16,7 @@ from ...selection import Hypothesis
 from ...selection.rules.common import NO_DECAY, SQUARE_LOSS, is_a
 from .. import figures
 from ..base import Control, Evidence, Theorem
-from ..draws import Rng, smoothness
+from ..draws import Rng
 from .saddles import TINY, log_range, relaxation, saddle_path
 from .scales import DEPTH_TWO
 
@@ -60,7 +60,7 @@ def _noisy(rng: Rng) -> dict[str, Setting]:
     truth[:2] = rng.uniform(1.0, 1.5, 2) * rng.choice([-1.0, 1.0], 2)
     X = rng.choice([-1.0, 1.0], (24, 40))
     problem = in_time(Planted(X, X @ truth + 0.3 * rng.standard_normal(24), truth))
-    step = 0.1 / (smoothness(problem) * 4 * float(np.max(np.abs(problem.truth))))
+    step = 0.1 / (problem.smoothness * 4 * float(np.max(np.abs(problem.truth))))
     setting = Setting(problem, Diagonal(2), GradientDescent(step), Balanced(SCALE))
     return {"stopped": setting, "late": setting}
 

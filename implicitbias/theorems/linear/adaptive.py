@@ -15,7 +15,7 @@ from ...selection.rules.adaptive import aligned_rule, alignment
 from ...selection.rules.common import CONVERGED, LINEAR, SQUARE_LOSS
 from .. import figures
 from ..base import Control, Evidence, Theorem
-from ..draws import WELL_CONDITIONED, Rng, gaussian_regression, smoothness
+from ..draws import WELL_CONDITIONED, Rng, gaussian_regression
 
 # -- sign methods on aligned data ----------------------------------------------------------------
 
@@ -56,7 +56,7 @@ sign_methods_on_aligned_data = Theorem(
     claim="Where X sgn(Xᵀy) = cy, AdaGrad, RMSProp, Adam and sign descent select sgn(Xᵀy)/c.",
     settings=_sign_methods, rule=aligned_rule, run={"stop": Stop(loss=1e-26, steps=20_000)}, bound=1e-10,
     control=Control("gradient descent selects the interpolant of least norm", 1e-2,
-                    {"optimizer": lambda s: GradientDescent(1 / smoothness(s.problem))}),
+                    {"optimizer": lambda s: GradientDescent(1 / s.problem.smoothness)}),
     figure=figures.coordinates,
 )  # fmt: skip
 
@@ -90,7 +90,7 @@ def apart(runs: dict[str, Run]) -> Evidence:
 
 def _descent(setting: Setting) -> GradientDescent:
     """Gradient descent whose steps have the same ratio."""
-    return GradientDescent(2 * setting.optimizer.step / smoothness(setting.problem))
+    return GradientDescent(2 * setting.optimizer.step / setting.problem.smoothness)
 
 
 adaptive_limits_depend_on_the_step = Theorem(

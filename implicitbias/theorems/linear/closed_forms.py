@@ -16,7 +16,7 @@ from ...selection.rules.common import LINEAR, NO_DECAY, SQUARE_LOSS
 from ...selection.rules.linear import spectral_rule
 from .. import figures
 from ..base import Control, Evidence, Sample, Theorem
-from ..draws import inputs_with_spectrum, smoothness
+from ..draws import inputs_with_spectrum
 
 Rng = np.random.Generator
 
@@ -29,7 +29,7 @@ def _four_methods(rng: Rng) -> dict[str, Setting]:
     """Rank five of eight rows, and targets that no w meets."""
     X = inputs_with_spectrum(rng, 8, 12, np.exp(rng.uniform(np.log(0.03), 0, 5)))
     problem, w0 = Regression(X, rng.standard_normal(8)), rng.standard_normal(12)
-    step = 1 / smoothness(problem)
+    step = 1 / problem.smoothness
     optimizers = {
         "gradient descent": GradientDescent(1.5 * step),
         "heavy ball": HeavyBall(step, 0.8),
@@ -103,7 +103,7 @@ PLAIN = Hypothesis(
 )
 MONOTONE = Hypothesis(
     "ηs < 1 for every eigenvalue s of XᵀX/n",
-    lambda s: getattr(s.optimizer, "step", 0.0) * smoothness(s.problem) < 1,
+    lambda s: getattr(s.optimizer, "step", 0.0) * s.problem.smoothness < 1,
 )
 
 gradient_descent_is_a_flow_at_modal_times = Theorem(

@@ -14,7 +14,7 @@ from ...selection.rules.common import CONSISTENT, CONVERGED, FROM_ZERO, LINEAR, 
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..diagonal.vertices import l1_vertex
-from ..draws import WELL_CONDITIONED, Rng, gaussian_regression, smoothness
+from ..draws import WELL_CONDITIONED, Rng, gaussian_regression
 
 
 def _is_hypentropy_descent(setting: Setting) -> bool:
@@ -30,7 +30,7 @@ HYPENTROPY_DESCENT = Hypothesis(
 
 def hypentropy_descent(problem: Regression, log_b: float, reach: float) -> Setting:
     """From zero, at the step 1/(λ√(reach² + b²)): L is 1/η-smooth relative to ψ where |w_j| ≤ reach."""
-    step = 1 / (smoothness(problem) * float(np.hypot(reach, np.exp(log_b))))
+    step = 1 / (problem.smoothness * float(np.hypot(reach, np.exp(log_b))))
     return Setting(problem, Linear(), MirrorDescent(Hypentropy(log_b), step))
 
 

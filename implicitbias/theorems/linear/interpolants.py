@@ -23,14 +23,14 @@ from ...selection.rules.common import CONVERGED, FROM_ZERO, LINEAR, SOLVABLE, SQ
 from ...selection.rules.linear import mirror_rule
 from .. import figures
 from ..base import Control, Evidence, Theorem
-from ..draws import WELL_CONDITIONED, gaussian_regression, smoothness
+from ..draws import WELL_CONDITIONED, gaussian_regression
 
 Rng = np.random.Generator
 
 
 def steepest_in(p: float) -> Callable[[Setting], SteepestDescent]:
     """A control's change: steepest descent in ℓp, at a step that is stable for p ≤ 2."""
-    return lambda s: SteepestDescent(p, 1 / smoothness(s.problem))
+    return lambda s: SteepestDescent(p, 1 / s.problem.smoothness)
 
 
 # -- nearest interpolant -------------------------------------------------------------------------
@@ -38,7 +38,7 @@ def steepest_in(p: float) -> Callable[[Setting], SteepestDescent]:
 
 def _five_optimizers(rng: Rng) -> dict[str, Setting]:
     problem, w0 = gaussian_regression(rng, 5, 15), rng.standard_normal(15)
-    step, row_step = 1 / smoothness(problem), 1 / float(np.max(np.sum(problem.X**2, axis=1)))
+    step, row_step = 1 / problem.smoothness, 1 / float(np.max(np.sum(problem.X**2, axis=1)))
     optimizers = (
         GradientDescent(step),
         HeavyBall(step, 0.5),
@@ -75,7 +75,7 @@ NOT_EUCLIDEAN = Hypothesis(
 
 def _steepest(rng: Rng) -> Setting:
     problem = gaussian_regression(rng, 5, 12)
-    return Setting(problem, Linear(), SteepestDescent(4 / 3, 1 / smoothness(problem)))
+    return Setting(problem, Linear(), SteepestDescent(4 / 3, 1 / problem.smoothness))
 
 
 def threshold_over_distance(run: Run) -> Evidence:

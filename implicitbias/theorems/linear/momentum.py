@@ -15,7 +15,7 @@ from ...selection.rules.common import CONVERGED, LINEAR, NO_DECAY, SQUARE_LOSS, 
 from ...selection.rules.linear import mirror_rule
 from .. import figures
 from ..base import Control, Evidence, Theorem
-from ..draws import WELL_CONDITIONED, Rng, gaussian_regression, smoothness
+from ..draws import WELL_CONDITIONED, Rng, gaussian_regression
 
 BETA = 0.8
 
@@ -32,7 +32,7 @@ def _three_potentials(rng: Rng) -> dict[str, Setting]:
     }
     return {
         name: Setting(
-            problem, Linear(), MirrorDescent(psi, 0.3 / (slope * smoothness(problem)), momentum=BETA)
+            problem, Linear(), MirrorDescent(psi, 0.3 / (slope * problem.smoothness), momentum=BETA)
         )
         for name, (psi, slope) in potentials.items()
     }
@@ -78,7 +78,7 @@ def left_the_projection(run: Run) -> Evidence:
 
 def _quadratic(setting: Setting) -> MirrorDescent:
     psi = Mahalanobis(np.linspace(0.5, 1.5, setting.w0.size))
-    return dataclasses.replace(setting.optimizer, potential=psi, step=0.15 / smoothness(setting.problem))
+    return dataclasses.replace(setting.optimizer, potential=psi, step=0.15 / setting.problem.smoothness)
 
 
 primal_momentum_leaves_the_projection = Theorem(

@@ -15,7 +15,7 @@ from ...selection.rules.common import CONVERGED, LINEAR, NO_DECAY, SQUARE_LOSS
 from ...selection.rules.linear import mirror_rule
 from .. import figures
 from ..base import Control, Evidence, Theorem
-from ..draws import WELL_CONDITIONED, gaussian_regression, smoothness
+from ..draws import WELL_CONDITIONED, gaussian_regression
 
 Rng = np.random.Generator
 
@@ -79,7 +79,7 @@ def that_follows_w(setting: Setting) -> Any:
     """A control's change."""
     if isinstance(setting.optimizer, PreconditionedFlow):
         return PreconditionedFlow(flattening)
-    return PreconditionedGradientDescent(flattening, 1 / smoothness(setting.problem))
+    return PreconditionedGradientDescent(flattening, 1 / setting.problem.smoothness)
 
 
 def to_projections(runs: dict[str, Run]) -> Evidence:

@@ -19,7 +19,7 @@ from ...selection.rules.tasks import (
 )
 from .. import figures
 from ..base import Control, Evidence, Theorem
-from ..draws import Rng, smoothness
+from ..draws import Rng
 
 SEQUENTIAL = (REGRESSIONS, LINEAR, ROW_SPACE, FORGETS_MEMORY, FITTED)
 
@@ -27,7 +27,7 @@ SEQUENTIAL = (REGRESSIONS, LINEAR, ROW_SPACE, FORGETS_MEMORY, FITTED)
 def _weighted(setting: Setting) -> PreconditionedGradientDescent:
     """Gradient descent in another metric: its updates leave the row space."""
     P = np.geomspace(0.3, 1.0, setting.w0.size)
-    step = 1 / max(smoothness(p) for p in setting.problem.problems)
+    step = 1 / max(p.smoothness for p in setting.problem.problems)
     return PreconditionedGradientDescent(P, step)
 
 
@@ -42,7 +42,7 @@ TASKS_WELL_CONDITIONED = Hypothesis(
 def _unrelated_tasks(rng: Rng) -> dict[str, Setting]:
     """Three tasks that need not agree, met twice."""
     problems = [Regression(rng.standard_normal((3, 10)), rng.standard_normal(3)) for _ in range(3)]
-    step, w0 = 1 / max(smoothness(p) for p in problems), rng.standard_normal(10)
+    step, w0 = 1 / max(p.smoothness for p in problems), rng.standard_normal(10)
     return {
         type(o).__name__: Setting(Tasks(problems * 2), Linear(), o, w0)
         for o in (GradientDescent(step), HeavyBall(step, 0.5), NaturalGradient(0.5))
