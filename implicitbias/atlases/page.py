@@ -214,7 +214,7 @@ def figure(atlas: Atlas, draw: Callable[[Atlas, Any], Any] | None = None) -> Any
     size = 1.2 + 0.15 * len(atlas.rows)
     shape = (size + 3.4, size) if draw in (None, draw_distances) else (4.6, 3.4)
     with matplotlib.style.context(sheet):
-        made = Figure(figsize=shape, layout="constrained")
+        made = Figure(figsize=shape, layout="compressed")  # squares leave room for long names
         (draw or draw_distances)(atlas, made.add_subplot())
     return made
 
