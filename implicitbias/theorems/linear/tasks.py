@@ -108,7 +108,8 @@ def cycle_errors(claim: Sample, control: Sample, ax: Any) -> Any:
     """The distance after each cycle, under its bound."""
     seen, other = claim.evidence.detail, control.evidence.detail
     return plotting.bound(
-        seen["cycles"], seen["seen"], seen["bound"], ax, control=other["seen"], xlabel="cycle", ylabel="distance", log="y"
+        seen["cycles"], seen["seen"], seen["bound"], ax, control=other["seen"],
+        xlabel="cycle", ylabel="distance", log="y",
     )  # fmt: skip
 
 
