@@ -51,10 +51,23 @@ def _sign_methods(rng: Rng) -> dict[str, Setting]:
     return {type(o).__name__: Setting(problem, Linear(), o) for o in optimizers}
 
 
+def transversal_rate(problem: Regression) -> float:
+    """The largest eigenvalue of far·diag(1/|g₀|)XᵀX/n, whose eigenvalue along sgn(Xᵀy) is one."""
+    root = np.sqrt(problem.n / np.abs(problem.X.T @ problem.y))
+    scaled = root[:, None] * problem.X.T @ problem.X / problem.n * root
+    return float(np.linalg.eigvalsh(scaled)[-1] / alignment(problem)[1])
+
+
+TRANSVERSALLY_STABLE = Hypothesis(
+    "no direction is steeper than twice the aligned one, in units of |g₀|: rounding off it does not grow",
+    lambda s: transversal_rate(s.problem) <= 2,
+)
+
 sign_methods_on_aligned_data = Theorem(
     id="sign-methods-on-aligned-data", family="linear", kind="exact", source="wilson2017marginal",
     claim="Where X sgn(Xᵀy) = cy, AdaGrad, RMSProp, Adam and sign descent select sgn(Xᵀy)/c.",
     settings=_sign_methods, rule=aligned_rule, run={"stop": Stop(loss=1e-26, steps=20_000)}, bound=1e-10,
+    conditions=(TRANSVERSALLY_STABLE,),
     control=Control("gradient descent selects the interpolant of least norm", 1e-2,
                     {"optimizer": lambda s: GradientDescent(1 / s.problem.smoothness)}),
     figure=figures.coordinates,
