@@ -153,6 +153,13 @@ class Model(ABC):
     def pullback(self, theta: Theta, g: np.ndarray) -> Theta:
         """(∂w/∂θ)ᵀg."""
 
+    def forward(self, theta: Theta) -> tuple[np.ndarray, Any]:
+        """(w(θ), parts): whatever of the way to w :meth:`pullback` can use again, as its argument ``parts``.
+
+        Only where there is something to share; then ``pullback(theta, g, parts=None)``.
+        """
+        return self.predictor(theta), None
+
     def balanced(self, problem: Problem, scale: float, rng: Any = None, signs: Any = None) -> Theta:
         """The standard start at this scale."""
         raise ValueError(f"{type(self).__name__} has no balanced start: give init as an array")

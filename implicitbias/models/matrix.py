@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import positive, whole
+from ..checks import positive, real_array, whole
 from ..records import record
 from .base import Model
 
@@ -60,32 +60,54 @@ class DeepLinear(Model):
         return {f"W{j + 1}": (self.widths[j + 1], self.widths[j]) for j in range(self.depth)}
 
     def predictor(self, theta: Any) -> np.ndarray:
-        product = theta[0]
-        for layer in theta[1:]:
-            product = layer @ product
-        return product[..., 0, :] if self.widths[-1] == 1 else product
+        return self.forward(theta)[0]
 
-    def pullback(self, theta: Any, g: np.ndarray) -> Any:
-        W = theta
-        G = g.reshape(W[0].shape[:-2] + (self.widths[-1], self.widths[0]))
-        below = [None, W[0]]  # below[j] = W_j ⋯ W_1
-        for layer in W[1:-1]:
+    def forward(self, theta: Any) -> tuple[np.ndarray, Any]:
+        below = [theta[0]]  # W_j ⋯ W_1, j = 1, …, N
+        for layer in theta[1:]:
             below.append(layer @ below[-1])
+        return (below[-1][..., 0, :] if self.widths[-1] == 1 else below[-1]), below
+
+    def pullback(self, theta: Any, g: np.ndarray, parts: Any = None) -> Any:
+        below = self.forward(theta)[1] if parts is None else parts
+        G = g.reshape(theta[0].shape[:-2] + (self.widths[-1], self.widths[0]))
         gradients: list[np.ndarray] = []
-        for j in range(self.depth, 0, -1):  # G holds A_jᵀG
-            B = below[j - 1]
-            gradients.append(G if B is None else G @ _t(B))
-            if j > 1:
-                G = _t(W[j - 1]) @ G
-        return tuple(gradients[::-1])
+        for j in range(self.depth - 1, 0, -1):  # G holds A_jᵀG
+            gradients.append(G @ _t(below[j - 1]))
+            G = _t(theta[j]) @ G
+        return (G, *gradients[::-1])
 
     def balanced(self, problem: Problem, scale: float, rng: Any = None, signs: Any = None) -> Any:
         self.shapes(problem)
-        scale = positive("scale", scale)
+        scale = _not_underflowing(scale, self.depth)
         r = min(self.widths)
         key = np.random.default_rng(rng) if rng is not None else None
         Q = [orthonormal(n, r, key) for n in self.widths]
         return tuple(scale * Q[j + 1] @ Q[j].T for j in range(self.depth))
+
+    def factorize(self, W: Any, imbalance: float = 0.0, rng: Any = None) -> Any:
+        """θ with W_N ⋯ W_1 = W (n_N, n_0) and every D_j = 0; two layers also with D_1 = λI, λ = ``imbalance``.
+
+        With W = U S Vᵀ and orthonormal Q_j (identity-like, or random with ``rng``), Q_0 = V and Q_N = U,
+        W_j = Q_j S^{1/N} Q_{j−1}ᵀ. For λ ≠ 0, W_1 = Q_1 (q − λ/2)^½ Vᵀ and W_2 = U (q + λ/2)^½ Q_1ᵀ with
+        q² = S² + λ²/4. A target's own U and V make an *aligned* start.
+
+        Raises
+        ------
+        ValueError
+            where a width is below the rank of W, or λI needs a rank that no layer of these widths has.
+        """
+        W = real_array("W", W, (self.widths[-1], self.widths[0]))
+        key = np.random.default_rng(rng) if rng is not None else None
+        if imbalance:
+            return _two_factors(W, self.widths, float(imbalance), key)
+        U, s, Vt = _truncated(W, min(self.widths), f"DeepLinear(widths={self.widths})")
+        Q = [Vt.T, *(orthonormal(n, s.size, key) for n in self.widths[1:-1]), U]
+        return tuple((Q[j + 1] * s ** (1 / self.depth)) @ Q[j].T for j in range(self.depth))
+
+    def imbalances(self, theta: Any) -> tuple[np.ndarray, ...]:
+        """D_j = W_{j+1}ᵀW_{j+1} − W_jW_jᵀ, j = 1, …, N − 1: what a gradient flow conserves."""
+        return tuple(_t(V) @ V - W @ _t(W) for W, V in zip(theta, theta[1:]))
 
 
 @record
@@ -124,9 +146,37 @@ class MatrixFactorization(Model):
         U, V = theta
         return g @ V, _t(g) @ U
 
+    def factorize(self, W: Any, imbalance: float = 0.0, rng: Any = None) -> Any:
+        """θ with UVᵀ = W and UᵀU − VᵀV = λI, λ = ``imbalance``; tied: UUᵀ = W for a positive semidefinite W.
+
+        Raises
+        ------
+        ValueError
+            as :meth:`DeepLinear.factorize`; tied, also where W is not symmetric positive semidefinite.
+        """
+        W = real_array("W", W, (None, None))
+        key = np.random.default_rng(rng) if rng is not None else None
+        if not self.tied:
+            V_t, U = _two_factors(W, (W.shape[1], self.rank, W.shape[0]), float(imbalance), key)
+            return U, V_t.T
+        U, s, _ = _truncated(W, self.rank, f"MatrixFactorization(rank={self.rank}, tied=True)")
+        if (
+            imbalance
+            or W.shape[0] != W.shape[1]
+            or np.linalg.norm((U * s) @ U.T - W) > 1e-12 * np.linalg.norm(W)
+        ):
+            raise ValueError(
+                "a tied factorization UUᵀ needs W symmetric positive semidefinite, and no imbalance"
+            )
+        return ((U * np.sqrt(s)) @ orthonormal(self.rank, s.size, key).T,)
+
+    def imbalances(self, theta: Any) -> tuple[np.ndarray, ...]:
+        """(UᵀU − VᵀV,), which a gradient flow conserves; tied: none."""
+        return () if self.tied else (_t(theta[0]) @ theta[0] - _t(theta[1]) @ theta[1],)
+
     def balanced(self, problem: Problem, scale: float, rng: Any = None, signs: Any = None) -> Any:
         shapes = self.shapes(problem)
-        scale = positive("scale", scale)
+        scale = _not_underflowing(scale, 2)
         if self.tied:
             return (scale * np.eye(*shapes["U"]),)
         key = np.random.default_rng(rng) if rng is not None else None
@@ -141,6 +191,47 @@ def orthonormal(n: int, r: int, rng: np.random.Generator | None = None) -> np.nd
         return np.eye(n, r)
     Q, R = np.linalg.qr(rng.standard_normal((n, r)))
     return Q * np.sign(np.diag(R))
+
+
+def _not_underflowing(scale: Any, depth: int) -> float:
+    scale = positive("scale", scale)
+    if scale**depth < np.finfo(float).tiny:
+        raise ValueError(
+            f"scale = {scale:g} to the power {depth} underflows: W would start at zero, a saddle"
+        )
+    return scale
+
+
+def _truncated(W: np.ndarray, r: int, model: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(U, s, Vᵀ) with min(r, p, q) modes, where W has no more."""
+    U, s, Vt = np.linalg.svd(W, full_matrices=False)
+    rank = int(np.sum(s > 1e-12 * s[0])) if s[0] else 0
+    if rank > r:
+        raise ValueError(f"W has rank {rank}; {model} reaches rank {r} at most: widen it")
+    return U[:, :r], s[:r], Vt[:r]
+
+
+def _two_factors(
+    W: np.ndarray, widths: tuple[int, ...], lam: float, key: np.random.Generator | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(W_1, W_2) with W_2W_1 = W and W_2ᵀW_2 − W_1W_1ᵀ = λI."""
+    if len(widths) != 3:
+        raise ValueError(f"an imbalance λI is one of two layers; widths {widths} have {len(widths) - 1}")
+    d_in, h, d_out = widths
+    _truncated(W, h, f"widths {widths}")
+    if (lam > 0 and h > d_out) or (lam < 0 and h > d_in):
+        side, n = ("d_out", d_out) if lam > 0 else ("d_in", d_in)
+        raise ValueError(
+            f"λ = {lam:g} needs h ≤ {side}, since λI + W_1W_1ᵀ = W_2ᵀW_2 has rank h; here h = {h}, {side} = {n}"
+        )
+    U, s, Vt = np.linalg.svd(W)
+    s = np.pad(s, (0, max(h - s.size, 0)))[:h]
+    big = np.sqrt(np.sqrt(s**2 + lam**2 / 4) + abs(lam) / 2)
+    small = np.divide(s, big, out=np.zeros(h), where=big > 0)  # √(q − |λ|/2), without cancellation
+    first, second = (small, big) if lam >= 0 else (big, small)
+    R = orthonormal(h, h, key)
+    V, U = (np.pad(B[:, :h], ((0, 0), (0, max(h - len(B), 0)))) for B in (Vt.T, U))
+    return (R * first) @ V.T, (U * second) @ R.T
 
 
 def _t(A: np.ndarray) -> np.ndarray:

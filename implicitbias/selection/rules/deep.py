@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ...models import DeepLinear
-from ...optimizers import GradientFlow
-from ...problems import MatrixRegression
 from ..riccati import RiccatiSolution, imbalance
 from ..rule import Hypothesis, Rule
 from .common import NO_DECAY
+from .networks import TWO_LAYERS, UNIT_FLOW, WHITENED
 
 __all__: list[str] = []
 
@@ -25,22 +21,9 @@ riccati_rule = Rule(
     name="exact curve of a two-layer linear network (matrix Riccati)",
     source="braun2022exact",
     hypotheses=(
-        Hypothesis(
-            "the problem is a MatrixRegression with whitened inputs",
-            lambda s: isinstance(s.problem, MatrixRegression) and s.problem.is_whitened,
-        ),
-        Hypothesis(
-            "the model is DeepLinear with two layers",
-            lambda s: isinstance(s.model, DeepLinear) and s.model.depth == 2,
-        ),
-        Hypothesis(
-            "the optimizer is the gradient flow with one rate",
-            lambda s: (
-                isinstance(s.optimizer, GradientFlow)
-                and np.ptp(s.optimizer.block_rates(s.layout)) == 0
-                and s.optimizer.block_rates(s.layout)[0] == 1
-            ),
-        ),
+        WHITENED,
+        TWO_LAYERS,
+        UNIT_FLOW,
         NO_DECAY,
         Hypothesis("the start is λ-balanced: W₂ᵀW₂ − W₁W₁ᵀ = λI", lambda s: imbalance(s.theta0)[1] <= 1e-12),
     ),
