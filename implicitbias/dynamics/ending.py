@@ -52,7 +52,7 @@ class Referee:
         stop = self.stop
         if not stop.has_goal:
             return None
-        w = self.setting.predictor(flat)
+        w = self.oracle.predictor(flat)
         if stop.loss is not None and (loss := float(self.problem.loss(w))) <= stop.loss:
             return Ending("converged", f"the loss {loss:.3g} is at most {stop.loss:.3g}")
         if stop.log_loss is not None and (log_loss := float(self.problem.log_loss(w))) <= stop.log_loss:
@@ -79,7 +79,7 @@ class Referee:
 
     def is_least(self, flat: np.ndarray, amplification: float = 1.0) -> bool:
         """Whether θ has the least loss that the data allow, up to rounding."""
-        return bool(self.problem.is_least(self.setting.predictor(flat), amplification))
+        return bool(self.problem.is_least(self.oracle.predictor(flat), amplification))
 
     def at_minimum(self, flat: np.ndarray) -> bool:
         """Whether the objective is stationary at θ up to rounding, and θ is no saddle of it."""

@@ -35,6 +35,7 @@ class SettingOracle:
         self.k = 0
         self.g = np.zeros(setting.problem.w_shape)
         self.cross: Any = 0.0
+        self._last: Any = None
 
     # -- gradients ------------------------------------------------------------------------------
 
@@ -62,11 +63,26 @@ class SettingOracle:
 
     def predictor(self, theta: np.ndarray) -> np.ndarray:
         """w(θ)."""
-        return self.setting.predictor(theta)
+        if not hasattr(self.model, "forward"):
+            return self.setting.predictor(theta)
+        return self._forward(theta)[0]
 
     def pull(self, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
         """(∂w/∂θ)ᵀg, flat."""
-        return self.layout.join(self.model.pullback(self.layout.split(theta), g))
+        blocks = self.layout.split(theta)
+        parts = self._last[2] if self._is_last(theta) else None
+        pulled = self.model.pullback(blocks, g) if parts is None else self.model.pullback(blocks, g, parts)
+        return self.layout.join(pulled)
+
+    def _forward(self, theta: np.ndarray) -> tuple[np.ndarray, Any]:
+        """(w, parts) at θ, of which the last are kept: a step and the looks at its ends share them."""
+        if not self._is_last(theta):
+            w, parts = self.model.forward(self.layout.split(theta))
+            self._last = theta.copy(), np.reshape(w, theta.shape[:-1] + self.problem.w_shape), parts
+        return self._last[1], self._last[2]
+
+    def _is_last(self, theta: np.ndarray) -> bool:
+        return self._last is not None and np.array_equal(self._last[0], theta)
 
     def split(self, theta: np.ndarray) -> Any:
         """The blocks of flat θ."""

@@ -21,6 +21,10 @@ CHUNK = 1024
 FOREVER = 10_000_000
 LAST_RULE = 12
 """The last code that kernels/descent.py has a branch for."""
+LAYER_RULES = (0, 1, 2, 3, 5, 6, 7)
+"""The codes that kernels/layers.py has a branch for."""
+SMALL = 24
+"""Layers of fewer rows than this are the fused loop's: beyond, BLAS is faster."""
 SETTLED = 32
 """Chunks at the least loss after which a run is at rest, whatever it still does."""
 
@@ -106,6 +110,7 @@ class _Loop:
             self.k, self.time = resume["k"], resume["time"]
             self.accumulators.sums = resume["accumulators"].copy()
         self.failure = ""
+        self.layers: Any = None
         self.rule = self._rule(engine)
         self.constants = np.array(self.rule.constants if self.rule else (), dtype=float)
         look_every = getattr(self.optimizer, "look_every", None)
@@ -127,20 +132,37 @@ class _Loop:
             raise ValueError(f'engine must be "auto", "numba" or "python", got {engine!r}')
         make = getattr(self.optimizer, "kernel_rule", None)
         rule = make() if make is not None and engine != "python" else None
-        data, stop = self.setting.problem.kernel_data(), self.stop
-        fits = (
-            rule is not None
-            and 0 <= rule.code <= LAST_RULE
-            and data is not None
-            and getattr(self.setting.model, "dynamics_code", -1) >= 0
-            and (stop.log_loss is None if data[2] == 0 else stop.loss != 0.0)
-        )
+        fits = rule is not None and (self._fits(rule) or self._fits_layers(rule))
         if engine == "numba" and not fits:
             raise ValueError(
                 f"no fused kernel for {type(self.optimizer).__name__} on {type(self.setting.model).__name__} "
                 f'with this {type(self.setting.problem).__name__} and Stop; use engine="auto"'
             )
         return rule if fits else None
+
+    def _fits(self, rule: Any) -> bool:
+        """Whether kernels/descent.py knows the rule, the model and the problem, and can see the goal."""
+        data, stop = self.setting.problem.kernel_data(), self.stop
+        return (
+            0 <= rule.code <= LAST_RULE
+            and data is not None
+            and getattr(self.setting.model, "dynamics_code", -1) >= 0
+            and (stop.log_loss is None if data[2] == 0 else stop.loss != 0.0)
+        )
+
+    def _fits_layers(self, rule: Any) -> bool:
+        """The same of kernels/layers.py, for matrices that are small."""
+        problem, form = self.setting.problem, getattr(self.setting.model, "layer_form", None)
+        if form is None or rule.code not in LAYER_RULES or rule.batch or rule.average is not None:
+            return False
+        self.layers = form(problem)
+        return (
+            self.layers is not None
+            and problem.layer_data() is not None
+            and max(self.layers[1]) < SMALL
+            and self.stop.log_loss is None
+            and not (rule.code == 0 and len(rule.constants))  # label noise
+        )
 
     def at_start(self) -> Ending | None:
         """The ending of a start that meets the goal, or that a full-gradient step does not move."""
@@ -162,7 +184,7 @@ class _Loop:
 
     def finite_loss(self) -> bool:
         """Whether log L is a number or −∞: L itself may be beyond the range of floats."""
-        return bool(self.setting.problem.log_loss(self.setting.predictor(self.flat)) < np.inf)
+        return bool(self.setting.problem.log_loss(self.oracle.predictor(self.flat)) < np.inf)
 
     def clock_at(self, k: float) -> tuple[float, float]:
         """(t, log t) after step k > self.k."""
@@ -271,6 +293,8 @@ class _Loop:
         """The kernel, called with what it needs; θ, its memory and θ̄ are moved in place."""
         from ..kernels.descent import descend
 
+        if self.layers is not None:
+            return self._descend_layers(sizes, theta, memory)
         problem, rule, stop, count = self.setting.problem, self.rule, self.stop, sizes.size
         X, y, loss = problem.kernel_data()
         goal = stop.loss if loss == 0 else stop.log_loss
@@ -291,6 +315,24 @@ class _Loop:
             -1.0 if stop.gradient is None else stop.gradient,
             np.inf if stop.margin is None else stop.margin,
             self.oracle.decay, self.period, int(self.accumulators.rate), self.accumulators.sums,
+        )  # fmt: skip
+        return done, reason
+
+    def _descend_layers(self, sizes: np.ndarray, theta: np.ndarray, memory: np.ndarray) -> tuple[int, int]:
+        """The same of a matrix model."""
+        from ..kernels.layers import descend_layers
+
+        rule, stop, count = self.rule, self.stop, sizes.size
+        code, A, B, samples = self.setting.problem.layer_data()
+        model, widths = self.layers
+        done, reason = descend_layers(
+            code, A, B, samples, model, np.array(widths), rule.code, theta, memory, sizes,
+            np.zeros(count) if rule.momentum is None else rule.momentum(self.k, count),
+            float(rule.p), bool(rule.normalized), self.constants, self.k,
+            decay_sizes(self.optimizer, self.time, sizes),
+            -np.inf if stop.loss is None else float(stop.loss),
+            -1.0 if stop.gradient is None else stop.gradient,
+            self.oracle.decay,
         )  # fmt: skip
         return done, reason
 

@@ -225,6 +225,10 @@ class Model(ABC):
     dynamics_code: int = -1
     """Which branch of the fused step kernel this model is; −1: none, the Python loop runs it."""
 
+    def layer_form(self, problem: Problem) -> tuple[int, tuple[int, ...]] | None:
+        """(code, widths) of a matrix model for its own fused loop (kernels/layers.py); None: it has none."""
+        return None
+
 
 def layout_of(model: Any, problem: Problem) -> Layout:
     """The layout of the parameters of ``model`` (this package's or a user's own) on ``problem``."""

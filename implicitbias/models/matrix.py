@@ -105,6 +105,9 @@ class DeepLinear(Model):
         Q = [Vt.T, *(orthonormal(n, s.size, key) for n in self.widths[1:-1]), U]
         return tuple((Q[j + 1] * s ** (1 / self.depth)) @ Q[j].T for j in range(self.depth))
 
+    def layer_form(self, problem: Problem) -> tuple[int, tuple[int, ...]]:
+        return 0, self.widths
+
     def imbalances(self, theta: Any) -> tuple[np.ndarray, ...]:
         """D_j = W_{j+1}ᵀW_{j+1} − W_jW_jᵀ, j = 1, …, N − 1: what a gradient flow conserves."""
         return tuple(_t(V) @ V - W @ _t(W) for W, V in zip(theta, theta[1:]))
@@ -169,6 +172,10 @@ class MatrixFactorization(Model):
                 "a tied factorization UUᵀ needs W symmetric positive semidefinite, and no imbalance"
             )
         return ((U * np.sqrt(s)) @ orthonormal(self.rank, s.size, key).T,)
+
+    def layer_form(self, problem: Problem) -> tuple[int, tuple[int, ...]]:
+        p, q = problem.w_shape
+        return 2 if self.tied else 1, (q, self.rank, p)
 
     def imbalances(self, theta: Any) -> tuple[np.ndarray, ...]:
         """(UᵀU − VᵀV,), which a gradient flow conserves; tied: none."""

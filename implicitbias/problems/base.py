@@ -58,6 +58,10 @@ class Problem(ABC):
         """(rows, targets, loss code) for the fused step kernel; None where it has no branch."""
         return None
 
+    def layer_data(self) -> tuple[int, np.ndarray, np.ndarray, float] | None:
+        """(loss code, A, B, n) for the fused loop of matrix models (kernels/layers.py); None: it has no branch."""
+        return None
+
     @property
     def attains_zero(self) -> bool:
         """Whether some w has L(w) = 0, up to rounding."""

@@ -72,11 +72,23 @@ class MatrixRegression(Problem):
         d = self.X.shape[1]
         return bool(np.abs(self.covariance - np.eye(d)).max() <= 8 * EPS * d)
 
+    @cached_property
+    def _is_a_target(self) -> bool:
+        """Whether the problem was made by :meth:`whitened`: then no product with X is needed."""
+        return self.n == 1 and np.array_equal(self.X, np.eye(len(self.X)))
+
+    def layer_data(self) -> tuple[int, np.ndarray, np.ndarray, float]:
+        if self._is_a_target:
+            return 0, _frozen(np.ones(self.w_shape)), _frozen(self.target), 1.0
+        return 1, self.X, self.Y, float(self.n)
+
     def loss(self, w: np.ndarray) -> np.ndarray:
-        R = self.X @ np.swapaxes(w, -1, -2) - self.Y
+        R = w - self.target if self._is_a_target else self.X @ np.swapaxes(w, -1, -2) - self.Y
         return np.sum(R * R, axis=(-1, -2)) / (2 * self.n)
 
     def gradient(self, w: np.ndarray) -> np.ndarray:
+        if self._is_a_target:
+            return w - self.target
         R = self.X @ np.swapaxes(w, -1, -2) - self.Y
         return np.swapaxes(R, -1, -2) @ self.X / self.n
 
@@ -113,6 +125,13 @@ class MatrixRegression(Problem):
     def gradient_noise(self, w: np.ndarray) -> np.ndarray:
         noise: np.ndarray = self._residual_noise(w).T @ np.abs(self.X) / self.n
         return noise
+
+
+def _frozen(A: np.ndarray) -> np.ndarray:
+    """A contiguous copy that cannot be written to, as the data of every problem."""
+    copy = np.array(A, dtype=float, order="C")
+    copy.flags.writeable = False
+    return copy
 
 
 @record
@@ -158,6 +177,9 @@ class MatrixCompletion(Problem):
     @property
     def n(self) -> int:
         return int(self.mask.sum())
+
+    def layer_data(self) -> tuple[int, np.ndarray, np.ndarray, float]:
+        return 0, _frozen(self.mask), self.values, 1.0
 
     def loss(self, w: np.ndarray) -> np.ndarray:
         R = np.where(self.mask, w - self.values, 0.0)

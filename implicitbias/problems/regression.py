@@ -67,6 +67,9 @@ class Regression(Problem):
         each: np.ndarray = (np.einsum("ij,ij->i", self.X, w) - self.y)[:, None] * self.X
         return each
 
+    def layer_data(self) -> tuple[int, np.ndarray, np.ndarray, float]:
+        return 1, self.X, self.y[:, None], float(self.n)
+
     def kernel_data(self) -> tuple[np.ndarray, np.ndarray, int]:
         return self.X, self.y, 0
 
