@@ -28,6 +28,7 @@ from .optimizers.mirror import *
 from .optimizers.momentum import *
 from .optimizers.preconditioned import *
 from .optimizers.sharpness import *
+from .optimizers.spectral import *
 from .optimizers.steepest import *
 from .optimizers.stochastic import *
 from .geometry.bregman import *

@@ -121,6 +121,10 @@ SIGNATURES = {
     "SteepestDescent": ["norm", "step", "normalized"],
     "SignDescent": ["step", "momentum"],
     "CoordinateDescent": ["step"],
+    "SpectralDescent": ["step"],
+    "Muon": ["step", "momentum", "iterations"],
+    "Shampoo": ["step", "power", "beta", "eps", "sides"],
+    "ScaledGD": ["step"],
     "Decay": ["step", "power"],
     "Stop": ["loss", "log_loss", "gradient", "margin", "time", "log_time", "steps"],
     "Save": ["at", "every", "log", "last", "fields"],
@@ -144,7 +148,9 @@ SIGNATURES = {
 DEFAULTS = [
     ("Classification", "loss", "exp"), ("Diagonal", "depth", 2), ("MatrixFactorization", "tied", False),
     ("SGD", "batch", 1), ("Nesterov", "momentum", None), ("RandomizedKaczmarz", "sampling", "norm"),
-    ("SteepestDescent", "normalized", False), ("SignDescent", "momentum", 0), ("GradientFlow", "rates", None),
+    ("SteepestDescent", "normalized", False), ("Muon", "iterations", None), ("Shampoo", "power", 0.25),
+    ("Shampoo", "beta", None), ("Shampoo", "eps", 1e-12), ("Shampoo", "sides", "both"),
+    ("SignDescent", "momentum", 0), ("GradientFlow", "rates", None),
     ("Balanced", "rng", None), ("Balanced", "signs", None), ("Save", "fields", ("loss",)), ("simulate", "rng", 0),
     ("Hypothesis", "of", "setting"), ("Rule", "observe", ()), ("Theorem", "conditions", ()),
 ]  # fmt: skip

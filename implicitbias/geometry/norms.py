@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..records import record
 
-__all__ = ["LpNorm", "Norm"]
+__all__ = ["LpNorm", "Norm", "SchattenNorm", "polar_factor"]
+
+NULL = 1e-12
+"""Singular values below this part of the largest are taken for zero: the rounding of a gradient has no direction."""
 
 
 class Norm(ABC):
     """A norm ‖·‖ with its dual ‖g‖_* = max_{‖s‖≤1} ⟨g, s⟩ and a maximiser s(g)."""
+
+    reads_blocks: ClassVar[bool] = False
+    """Whether the shapes of the blocks of θ matter; then the methods take a tuple of blocks, too."""
 
     @abstractmethod
     def value(self, w: np.ndarray) -> float:
@@ -71,6 +77,71 @@ class LpNorm(Norm):
         return np.sign(g) * (a / np.sum(a**self.q) ** (1 / self.q)) ** (self.q - 1)
 
 
+@record
+class SchattenNorm(Norm):
+    """‖W‖ = ‖σ(W)‖_p with the singular values σ of W = U diag(σ) Vᵀ, 1 ≤ p ≤ ∞; its dual has q, 1/p + 1/q = 1.
+
+    | p | norm | dual | direction of G = U diag(σ) Vᵀ |
+    |---|---|---|---|
+    | ∞ | spectral, σ_1 | nuclear | UVᵀ, over the singular values that are not rounding |
+    | 2 | Frobenius | Frobenius | G/‖G‖_F |
+    | 1 | nuclear, Σσ_i | spectral | u_1v_1ᵀ |
+
+    In general s(G) = U diag(s) Vᵀ, s the ℓp direction of σ. A vector is a column: all its norms are ℓ2. A tuple of
+    blocks is the block-diagonal matrix of them, whose singular values are those of all blocks.
+
+    >>> norm, G = SchattenNorm(np.inf), np.array([[0.0, 3.0], [-4.0, 0.0]])
+    >>> norm.value(G), norm.dual(G), norm.direction(G).tolist()
+    (4.0, 7.0, [[0.0, 1.0], [-1.0, 0.0]])
+    """
+
+    p: float
+
+    reads_blocks = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "p", LpNorm(self.p).p)
+
+    def value(self, w: Any) -> float:
+        return LpNorm(self.p).value(_singular_values(w))
+
+    def dual(self, g: Any) -> float:
+        return LpNorm(self.p).dual(_singular_values(g))
+
+    def direction(self, g: Any) -> Any:
+        blocks = g if isinstance(g, tuple) else (g,)
+        parts = [np.linalg.svd(as_matrix(b), full_matrices=False) for b in blocks]
+        sigma = [np.where(s > NULL * s[0], s, 0.0) for _, s, _ in parts]
+        unit = np.split(
+            LpNorm(self.p).direction(np.concatenate(sigma)), np.cumsum([s.size for s in sigma])[:-1]
+        )
+        made = tuple(((U * s) @ Vt).reshape(b.shape) for (U, _, Vt), s, b in zip(parts, unit, blocks))
+        return made if isinstance(g, tuple) else made[0]
+
+
+def polar_factor(G: np.ndarray) -> np.ndarray:
+    """UVᵀ of G = U diag(σ) Vᵀ (p, q), over the σ_i > 10⁻¹²σ_1; zero where G is. A vector is a column.
+
+    >>> polar_factor(np.array([[0.0, 3.0], [0.0, 0.0]])).tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
+    """
+    factor: np.ndarray = SchattenNorm(np.inf).direction(G)
+    return factor
+
+
+def as_matrix(block: np.ndarray) -> np.ndarray:
+    """A block of θ as a matrix; a vector is a column."""
+    if block.ndim > 2:
+        raise ValueError(f"a Schatten norm is one of matrices and vectors; a block has shape {block.shape}")
+    return block if block.ndim == 2 else block.reshape(-1, 1)
+
+
+def _singular_values(w: Any) -> np.ndarray:
+    """Those of all blocks."""
+    blocks = w if isinstance(w, tuple) else (w,)
+    return np.concatenate([np.linalg.svd(as_matrix(b), compute_uv=False) for b in blocks])
+
+
 def _lp(v: np.ndarray, p: float) -> float:
     """‖v‖_p, scaled so that powers neither under- nor overflow."""
     size = float(np.max(np.abs(v)))
@@ -79,10 +150,21 @@ def _lp(v: np.ndarray, p: float) -> float:
     return size * float(np.linalg.norm(np.ravel(v) / size, p))
 
 
+WORDS: dict[str, Norm] = {
+    "frobenius": LpNorm(2.0),
+    "max": LpNorm(np.inf),
+    "nuclear": SchattenNorm(1.0),
+    "spectral": SchattenNorm(np.inf),
+}
+
+
 def as_norm(norm: Any) -> Norm:
-    """A Norm from p ≥ 1, ``np.inf``, or a Norm."""
+    """A Norm from p ≥ 1, ``np.inf``, a word ("frobenius", "spectral", "nuclear", "max" entry by entry), or a Norm."""
     if isinstance(norm, Norm):
         return norm
+    if isinstance(norm, str) and norm in WORDS:
+        return WORDS[norm]
     if isinstance(norm, int | float | np.number) and not isinstance(norm, bool):
         return LpNorm(float(norm))
-    raise ValueError(f"norm must be a number p with 1 ≤ p ≤ inf or a Norm, got {norm!r}")
+    words = ", ".join(map(repr, WORDS))
+    raise ValueError(f"norm must be a number p with 1 ≤ p ≤ inf, one of {words}, or a Norm, got {norm!r}")

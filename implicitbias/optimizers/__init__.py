@@ -9,6 +9,7 @@ from . import (
     momentum,
     preconditioned,
     sharpness,
+    spectral,
     steepest,
     stochastic,
 )
@@ -20,6 +21,7 @@ from .mirror import *
 from .momentum import *
 from .preconditioned import *
 from .sharpness import *
+from .spectral import *
 from .steepest import *
 from .stochastic import *
 
@@ -32,5 +34,6 @@ __all__ += mirror.__all__
 __all__ += momentum.__all__
 __all__ += preconditioned.__all__
 __all__ += sharpness.__all__
+__all__ += spectral.__all__
 __all__ += steepest.__all__
 __all__ += stochastic.__all__

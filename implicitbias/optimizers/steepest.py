@@ -18,9 +18,17 @@ def _kernel(norm: Norm, normalized: bool) -> KernelRule | None:
     return KernelRule(code=3, p=norm.p, normalized=normalized) if isinstance(norm, LpNorm) else None
 
 
-def _gradient(optimizer: Step, oracle: Oracle, theta: np.ndarray) -> np.ndarray:
+def gradient_direction(optimizer: Step, oracle: Oracle, theta: np.ndarray) -> np.ndarray:
     """The direction of the gradient; that of log L where nothing else is added to the loss."""
     return oracle(theta) if optimizer.weight_decay else oracle.direction(theta)
+
+
+def _steepest(norm: Norm, oracle: Oracle, g: np.ndarray) -> tuple[float, np.ndarray]:
+    """(‖g‖_*, s(g)) of a flat gradient."""
+    if not norm.reads_blocks:
+        return norm.dual(g), norm.direction(g)
+    blocks = oracle.layout.split(g)
+    return norm.dual(blocks), oracle.layout.join(norm.direction(blocks))
 
 
 @record
@@ -29,9 +37,13 @@ class SteepestDescent(Step):
 
     | symbol | argument | |
     |---|---|---|
-    | ‖·‖ | ``norm`` | p ≥ 1, ``np.inf``, or a Norm; ‖·‖_* is its dual |
+    | ‖·‖ | ``norm`` | p ≥ 1, ``np.inf``, "frobenius", "spectral", "nuclear", "max" (entrywise), or a Norm |
+    | ‖·‖_* | | its dual |
     | η_k | ``step`` | a float > 0, ``Decay`` or a callable of k |
     | | ``normalized`` | drop the factor ‖g‖_*: steps of length η_k |
+
+    The norm of several blocks is that of their block-diagonal matrix: the spectral norm is the largest of theirs,
+    the nuclear norm their sum; ℓp norms read θ entry by entry.
     """
 
     norm: Any
@@ -46,10 +58,11 @@ class SteepestDescent(Step):
 
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         if self.normalized:
-            s = self.norm.direction(_gradient(self, oracle, theta))
-            return theta - self.size(k) * s, state
-        g = oracle(theta)
-        return theta - self.size(k) * self.norm.dual(g) * self.norm.direction(g), state
+            return theta - self.size(k) * _steepest(
+                self.norm, oracle, gradient_direction(self, oracle, theta)
+            )[1], state
+        size, s = _steepest(self.norm, oracle, oracle(theta))
+        return theta - self.size(k) * size * s, state
 
     @property
     def row_potential(self) -> Potential | None:
@@ -69,7 +82,7 @@ class NormalizedGradientDescent(Step):
     row_space = True
 
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
-        g = _gradient(self, oracle, theta)
+        g = gradient_direction(self, oracle, theta)
         return theta - self.size(k) * LpNorm(2.0).direction(g), state
 
     def kernel_rule(self) -> KernelRule | None:
@@ -100,7 +113,7 @@ class SignDescent(Step):
 
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         if not self.momentum:
-            return theta - self.size(k) * np.sign(_gradient(self, oracle, theta)), state
+            return theta - self.size(k) * np.sign(gradient_direction(self, oracle, theta)), state
         m = self.momentum * state + oracle(theta)
         return theta - self.size(k) * np.sign(m), m
 
@@ -117,7 +130,7 @@ class CoordinateDescent(Step):
     step: Any
 
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
-        g = _gradient(self, oracle, theta)
+        g = gradient_direction(self, oracle, theta)
         return theta - self.size(k) * LpNorm(1.0).direction(g), state
 
     def kernel_rule(self) -> KernelRule | None:

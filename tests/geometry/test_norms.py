@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from implicitbias import LpNorm, Norm
+from implicitbias import LpNorm, Norm, SchattenNorm, polar_factor
 from implicitbias.geometry.norms import as_norm
 
 EPS = np.finfo(float).eps
@@ -90,3 +90,68 @@ def test_as_norm_accepts_numbers_and_norms(norm):
 def test_as_norm_refuses_the_rest(norm):
     with pytest.raises(ValueError, match=r"norm .* 1 ≤ p ≤ inf"):
         as_norm(norm)
+
+
+MATRIX = np.array([[2.0, -1.0, 0.5], [0.0, 1.5, -2.0]])
+BLOCKS = (MATRIX, np.array([[3.0]]), np.array([0.3, -0.4]))
+WORDS = {"frobenius": "fro", "spectral": 2, "nuclear": "nuc"}
+
+
+def inner(a, b):
+    return sum(np.sum(x * y) for x, y in zip(a, b))
+
+
+@pytest.mark.parametrize(("word", "order"), WORDS.items())
+def test_words_are_the_matrix_norms(word, order):
+    norm, dual = as_norm(word), {"fro": "fro", 2: "nuc", "nuc": 2}[order]
+    np.testing.assert_allclose(norm.value(MATRIX), np.linalg.norm(MATRIX, order), rtol=8 * EPS)
+    np.testing.assert_allclose(norm.dual(MATRIX), np.linalg.norm(MATRIX, dual), rtol=8 * EPS)
+    s = norm.direction(MATRIX)
+    np.testing.assert_allclose(np.linalg.norm(s, order), 1.0, rtol=8 * EPS)
+    np.testing.assert_allclose(np.sum(s * MATRIX), norm.dual(MATRIX), rtol=8 * EPS)
+    np.testing.assert_allclose(
+        norm.value(MATRIX[0]), np.linalg.norm(MATRIX[0]), rtol=8 * EPS
+    )  # a vector is a column
+
+
+def test_max_is_entrywise():
+    norm = as_norm("max")
+    assert norm.value(MATRIX) == 2.0
+    assert norm.dual(MATRIX) == 7.0
+    assert norm.direction(MATRIX).tolist() == np.sign(MATRIX).tolist()
+
+
+@pytest.mark.parametrize("p", [1, 1.5, 2, 4, np.inf])
+def test_blocks_are_one_block_diagonal_matrix(p):
+    norm, whole = SchattenNorm(p), np.zeros((5, 5))
+    whole[:2, :3], whole[2, 3], whole[3:, 4] = MATRIX, 3.0, BLOCKS[2]
+    np.testing.assert_allclose(norm.value(BLOCKS), norm.value(whole), rtol=16 * EPS)
+    np.testing.assert_allclose(norm.dual(BLOCKS), norm.dual(whole), rtol=16 * EPS)
+    s = norm.direction(BLOCKS)
+    assert [b.shape for b in s] == [b.shape for b in BLOCKS]
+    np.testing.assert_allclose(norm.value(s), 1.0, rtol=16 * EPS)
+    np.testing.assert_allclose(inner(s, BLOCKS), norm.dual(BLOCKS), rtol=16 * EPS)
+
+
+def test_schatten_known_values():
+    norm = SchattenNorm(3)  # singular values 3 and 4
+    G = np.array([[0.0, 3.0], [-4.0, 0.0]])
+    np.testing.assert_allclose(norm.value(G), 91 ** (1 / 3), rtol=8 * EPS)
+    np.testing.assert_allclose(norm.dual(G), (3**1.5 + 8) ** (2 / 3), rtol=8 * EPS)
+    np.testing.assert_allclose(polar_factor(G), [[0, 1], [-1, 0]], atol=4 * EPS)
+
+
+def test_rounding_gets_no_direction():
+    """A matrix of rank one with rounding in it: its polar factor is u₁v₁ᵀ, not an orthogonal matrix."""
+    u, v = np.array([0.6, 0.8]), np.array([0.28, 0.96])
+    noisy = np.outer(u, v) + 1e-15 * np.array([[1, -2], [2, 1]])
+    np.testing.assert_allclose(polar_factor(noisy), np.outer(u, v), atol=1e-14)
+    assert not polar_factor(np.zeros((3, 2))).any()
+    assert not np.any(
+        np.concatenate([b.ravel() for b in SchattenNorm(1).direction((np.zeros((2, 2)), np.zeros(3)))])
+    )
+
+
+def test_schatten_norms_of_tensors_are_refused():
+    with pytest.raises(ValueError, match="matrices and vectors"):
+        SchattenNorm(2).value(np.zeros((2, 2, 2)))
