@@ -23,8 +23,8 @@ LAST_RULE = 12
 """The last code that kernels/descent.py has a branch for."""
 LAYER_RULES = (0, 1, 2, 3, 5, 6, 7)
 """The codes that kernels/layers.py has a branch for."""
-SMALL = 24
-"""Layers of fewer rows than this are the fused loop's: beyond, BLAS is faster."""
+LARGE = 256
+"""Layers of so many rows are left to the oracle loop: a step takes milliseconds, and it can be interrupted."""
 SETTLED = 32
 """Chunks at the least loss after which a run is at rest, whatever it still does."""
 
@@ -151,7 +151,7 @@ class _Loop:
         )
 
     def _fits_layers(self, rule: Any) -> bool:
-        """The same of kernels/layers.py, for matrices that are small."""
+        """The same of kernels/layers.py."""
         problem, form = self.setting.problem, getattr(self.setting.model, "layer_form", None)
         if form is None or rule.code not in LAYER_RULES or rule.batch or rule.average is not None:
             return False
@@ -159,7 +159,7 @@ class _Loop:
         return (
             self.layers is not None
             and problem.layer_data() is not None
-            and max(self.layers[1]) < SMALL
+            and max(self.layers[1]) < LARGE
             and self.stop.log_loss is None
             and not (rule.code == 0 and len(rule.constants))  # label noise
         )

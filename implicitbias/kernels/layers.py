@@ -1,7 +1,6 @@
 """The fused step loop of matrix models: products of layers, UVᵀ and UUᵀ, on square losses of a matrix.
 
-It is for small matrices: from about 24 rows on BLAS is faster, and the oracle loop calls it.
-It is valid Python as it stands (NUMBA_DISABLE_JIT=1).
+Tiny products are loops, others are BLAS. It is valid Python as it stands (NUMBA_DISABLE_JIT=1).
 
 Codes
 -----
@@ -25,6 +24,8 @@ __all__ = ["descend_layers"]
 HEAVY_BALL, NESTEROV, STEEPEST, SCALED, ADAM, SIGNED = 1, 2, 3, 5, 6, 7
 CHECK = 16
 """Steps between two looks at whether θ is finite."""
+LOOPS = 200
+"""Multiplications of a product beyond which BLAS is called: below, the call itself takes longer."""
 
 
 @njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
@@ -172,13 +173,17 @@ def residual(loss, A, B, samples, W, p, q, R):  # type: ignore[no-untyped-def]
                 R[i * q + j] = A[i, j] * (W[i * q + j] - B[i, j])
                 value += R[i * q + j] ** 2
         return 0.5 * value
-    for i in range(A.shape[0]):
-        for o in range(B.shape[1]):  # one column of B for measurements, whose rows of A are as long as W
-            a = 0.0
-            for j in range(A.shape[1]):
-                a += A[i, j] * W[o * A.shape[1] + j]
-            R[i * B.shape[1] + o] = a - B[i, o]
-            value += R[i * B.shape[1] + o] ** 2
+    n, d, outputs = A.shape[0], A.shape[1], B.shape[1]  # for measurements d = pq, and there is one output
+    fast = n * d * outputs > LOOPS
+    if fast:
+        np.dot(A, rows(W, 0, outputs, d).T, rows(R, 0, n, outputs))
+    for i in range(n):
+        for o in range(outputs):
+            a = R[i * outputs + o] if fast else 0.0
+            for j in range(0 if fast else d):
+                a += A[i, j] * W[o * d + j]
+            R[i * outputs + o] = a - B[i, o]
+            value += R[i * outputs + o] ** 2
     return value / (2.0 * samples)
 
 
@@ -191,6 +196,11 @@ def slope(loss, A, R, samples, p, q, H):  # type: ignore[no-untyped-def]
         return
     n, d = A.shape
     outputs = R.size // n
+    if n * d * outputs > LOOPS:
+        for i in range(R.size):
+            R[i] /= samples
+        np.dot(rows(R, 0, n, outputs).T, A, rows(H, 0, outputs, d))
+        return
     for i in range(n):
         for o in range(outputs):
             a = R[i * outputs + o] / samples
@@ -201,6 +211,9 @@ def slope(loss, A, R, samples, p, q, H):  # type: ignore[no-untyped-def]
 @njit(**APART)
 def times(A, a, n, k, B, b, m, C, c):  # type: ignore[no-untyped-def]
     """C (n, m) ← A (n, k) B (k, m), each flat from its offset on."""
+    if n * k * m > LOOPS:
+        np.dot(rows(A, a, n, k), rows(B, b, k, m), rows(C, c, n, m))
+        return
     for i in range(n):
         for j in range(m):
             C[c + i * m + j] = 0.0
@@ -213,6 +226,9 @@ def times(A, a, n, k, B, b, m, C, c):  # type: ignore[no-untyped-def]
 @njit(**APART)
 def times_transpose(A, a, n, k, B, b, m, C, c):  # type: ignore[no-untyped-def]
     """C (n, m) ← A (n, k) Bᵀ, B (m, k)."""
+    if n * k * m > LOOPS:
+        np.dot(rows(A, a, n, k), rows(B, b, m, k).T, rows(C, c, n, m))
+        return
     for i in range(n):
         for j in range(m):
             x = 0.0
@@ -224,6 +240,9 @@ def times_transpose(A, a, n, k, B, b, m, C, c):  # type: ignore[no-untyped-def]
 @njit(**APART)
 def transpose_times(A, a, n, k, B, b, m, C, c):  # type: ignore[no-untyped-def]
     """C (k, m) ← Aᵀ B, A (n, k), B (n, m)."""
+    if n * k * m > LOOPS:
+        np.dot(rows(A, a, n, k).T, rows(B, b, n, m), rows(C, c, k, m))
+        return
     for i in range(k * m):
         C[c + i] = 0.0
     for l in range(n):
@@ -231,3 +250,9 @@ def transpose_times(A, a, n, k, B, b, m, C, c):  # type: ignore[no-untyped-def]
             x = A[a + l * k + i]
             for j in range(m):
                 C[c + i * m + j] += x * B[b + l * m + j]
+
+
+@njit(**APART)
+def rows(A, a, n, k):  # type: ignore[no-untyped-def]
+    """The (n, k) matrix that begins at A[a]."""
+    return A[a : a + n * k].reshape(n, k)

@@ -100,18 +100,20 @@ def test_divergence_is_a_status():
     assert run.status == "diverged"
 
 
-def test_large_matrices_and_noise_are_left_to_the_oracle_loop():
-    problem = ib.MatrixRegression.whitened(np.eye(64))
-    for setting in (
-        ib.Setting(problem, ib.DeepLinear((64, 64, 64)), ib.GradientDescent(0.1), ib.Balanced(0.5)),
-        ib.Setting(
-            ib.MatrixCompletion(np.eye(3), np.eye(3)),
-            ib.MatrixFactorization(2),
-            ib.SGD(0.1),
-            ib.Balanced(0.5),
-        ),
-    ):
-        assert not ib.simulate(setting, ib.Stop(steps=3)).counters["fused"]
+def test_products_by_blas_are_the_same():
+    """From a few hundred multiplications on, products are BLAS's, those with the data included."""
+    rng = np.random.default_rng(4)
+    for p, q in [(9, 30), (40, 40)]:
+        for problem, model in itertools.product(problems(rng, p, q), models(p, q)):
+            assert_engines_agree(
+                ib.Setting(problem, model, ib.HeavyBall(1e-3, 0.5), start(rng, problem, model)), 10
+            )
+
+
+def test_noise_is_left_to_the_oracle_loop():
+    problem = ib.MatrixCompletion(np.eye(3), np.eye(3))
+    setting = ib.Setting(problem, ib.MatrixFactorization(2), ib.SGD(0.1), ib.Balanced(0.5))
+    assert not ib.simulate(setting, ib.Stop(steps=3)).counters["fused"]
 
 
 SCRIPT = """
