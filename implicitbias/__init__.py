@@ -38,6 +38,7 @@ from .geometry.norms import *
 from .geometry.potentials import *
 from .geometry.products import *
 from .geometry.powers import *
+from .geometry.ranks import *
 from .dynamics.run import *
 from .dynamics.setting import *
 from .dynamics.simulation import *

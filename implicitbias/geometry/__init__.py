@@ -1,6 +1,6 @@
 """What an optimizer can prefer: potentials (mirror maps), norms and their duals."""
 
-from . import bregman, custom, entropies, norms, potentials, powers, products
+from . import bregman, custom, entropies, norms, potentials, powers, products, ranks
 from .bregman import *
 from .custom import *
 from .entropies import *
@@ -8,6 +8,7 @@ from .norms import *
 from .potentials import *
 from .products import *
 from .powers import *
+from .ranks import *
 
 __all__: list[str] = []
 __all__ += bregman.__all__
@@ -17,3 +18,4 @@ __all__ += norms.__all__
 __all__ += potentials.__all__
 __all__ += products.__all__
 __all__ += powers.__all__
+__all__ += ranks.__all__
