@@ -25,6 +25,7 @@ from .optimizers.averaging import *
 from .optimizers.base import *
 from .optimizers.gradient import *
 from .optimizers.mirror import *
+from .optimizers.modified import *
 from .optimizers.momentum import *
 from .optimizers.preconditioned import *
 from .optimizers.sharpness import *

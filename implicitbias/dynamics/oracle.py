@@ -47,7 +47,9 @@ class SettingOracle:
         return self.pull(theta, self.g)
 
     def sample(self, theta: np.ndarray, batch: int) -> np.ndarray:
-        rows = np.array([self.index(b) for b in range(batch)])
+        return self.rows(theta, np.array([self.index(b) for b in range(batch)]))
+
+    def rows(self, theta: np.ndarray, rows: np.ndarray) -> np.ndarray:
         self.g = self.problem.sample_gradient(self.predictor(theta), rows)
         return self._decayed(theta, self.pull(theta, self.g))
 

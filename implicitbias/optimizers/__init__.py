@@ -6,6 +6,7 @@ from . import (
     base,
     gradient,
     mirror,
+    modified,
     momentum,
     preconditioned,
     sharpness,
@@ -18,6 +19,7 @@ from .averaging import *
 from .base import *
 from .gradient import *
 from .mirror import *
+from .modified import *
 from .momentum import *
 from .preconditioned import *
 from .sharpness import *
@@ -31,6 +33,7 @@ __all__ += averaging.__all__
 __all__ += base.__all__
 __all__ += gradient.__all__
 __all__ += mirror.__all__
+__all__ += modified.__all__
 __all__ += momentum.__all__
 __all__ += preconditioned.__all__
 __all__ += sharpness.__all__

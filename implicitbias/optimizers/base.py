@@ -44,6 +44,9 @@ class Oracle(Protocol):
     def sample(self, theta: np.ndarray, batch: int) -> np.ndarray:
         """A stochastic gradient from ``batch`` samples drawn uniformly with replacement."""
 
+    def rows(self, theta: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The gradient on the samples ``rows`` (b,)."""
+
     def predictor(self, theta: np.ndarray) -> np.ndarray:
         """w(θ)."""
 

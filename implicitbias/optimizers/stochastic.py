@@ -18,37 +18,49 @@ __all__ = ["SGD", "LabelNoiseSGD", "RandomizedKaczmarz", "StochasticGradientFlow
 
 @record
 class SGD(Step):
-    """θ_{k+1} = θ_k − η_k ∇L_{B_k}(θ_k), B_k: ``batch`` samples drawn uniformly with replacement.
+    """θ_{k+1} = θ_k − η_k ∇L_{B_k}(θ_k), B_k: ``batch`` samples drawn uniformly with replacement, or without.
 
     | symbol | argument | |
     |---|---|---|
     | η_k | ``step`` | a float > 0, ``Decay`` or a callable of k |
     | |B_k| | ``batch`` | an integer ≥ 1 |
+    | | ``replace`` | False: each epoch takes every sample once, in an order of its own; |B_k| divides n |
+    | order | state | the samples that this epoch has still to take; () with replacement |
     """
 
     step: Any
     batch: int = 1
+    replace: bool = True
 
     row_space = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "batch", whole("batch", self.batch, 1))
+        object.__setattr__(self, "replace", bool(self.replace))
 
     def requires(self, problem: Any, model: Any) -> str | None:
         """Why this optimizer cannot run there; None when it can."""
-        return (
-            None if problem.has_samples else f"this {type(problem).__name__} has no samples for SGD to draw"
-        )
+        if not problem.has_samples:
+            return f"this {type(problem).__name__} has no samples for SGD to draw"
+        if self.replace or problem.n % self.batch == 0:
+            return None
+        return f"SGD(replace=False) needs batches that divide n: batch = {self.batch}, n = {problem.n}"
+
+    def init(self, theta: np.ndarray) -> State:
+        return () if self.replace else np.empty(0, dtype=int)
 
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
-        return theta - self.size(k) * oracle.sample(theta, self.batch), state
+        if self.replace:
+            return theta - self.size(k) * oracle.sample(theta, self.batch), state
+        order = state if state.size else np.argsort([oracle.uniform(i) for i in range(oracle.problem.n)])
+        return theta - self.size(k) * oracle.rows(theta, order[: self.batch]), order[self.batch :]
 
     def look_every(self, n: int) -> int:
         return -(-n // self.batch)
 
-    def kernel_rule(self) -> KernelRule:
-        return KernelRule(code=0, batch=self.batch)
+    def kernel_rule(self) -> KernelRule | None:
+        return KernelRule(code=0, batch=self.batch) if self.replace else None
 
 
 @record
