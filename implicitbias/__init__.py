@@ -54,6 +54,7 @@ from .selection.riccati import *
 from .selection.rule import *
 from .selection.rules import *
 from .selection.saddles import *
+from .selection.schatten import *
 from .selection.sparse_limit import *
 from .selection.spectral import *
 from .theorems.base import *

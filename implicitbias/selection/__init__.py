@@ -11,6 +11,7 @@ from . import (
     rule,
     rules,
     saddles,
+    schatten,
     sparse_limit,
     spectral,
 )
@@ -24,6 +25,7 @@ from .riccati import *
 from .rule import *
 from .rules import *
 from .saddles import *
+from .schatten import *
 from .sparse_limit import *
 from .spectral import *
 
@@ -38,5 +40,6 @@ __all__ += riccati.__all__
 __all__ += rule.__all__
 __all__ += rules.__all__
 __all__ += saddles.__all__
+__all__ += schatten.__all__
 __all__ += sparse_limit.__all__
 __all__ += spectral.__all__
