@@ -88,7 +88,7 @@ class SpectralCurve:
             return np.exp(-x), -np.expm1(-x)
         if counted and np.any(moments[np.isfinite(moments)] % 1 != 0):
             raise ValueError("steps must be whole numbers, or inf")
-        k = moments if counted else _steps_within(moments, o.step)
+        k = moments if counted else steps_within(moments, o.step)
         beta = getattr(o, "momentum", 0.0)
         x = o.step * s
         return recursion(x, beta * (1.0 - x) if isinstance(o, Nesterov) else np.full_like(x, beta), k)
@@ -100,7 +100,7 @@ def _times(factor: np.ndarray, value: np.ndarray) -> np.ndarray:
     return product
 
 
-def _steps_within(t: np.ndarray, step: float) -> np.ndarray:
+def steps_within(t: np.ndarray, step: float) -> np.ndarray:
     """⌊t/η⌋, where a sum of η that rounding leaves just below kη still counts k steps."""
     q = t / step
     near = np.rint(q)

@@ -10,8 +10,9 @@ from pkgutil import iter_modules
 from ..rule import Rule
 from .classification import MarginCurve
 from .common import mirror_form
+from .spectral import SpectralModes
 
-__all__ = ["RULES", "MarginCurve", "mirror_form"]
+__all__ = ["RULES", "MarginCurve", "SpectralModes", "mirror_form"]
 
 _modules = [import_module(f".{m.name}", __package__) for m in iter_modules(__path__)]
 
