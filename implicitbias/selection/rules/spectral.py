@@ -57,8 +57,7 @@ class SpectralModes:
     def layers(self, k: Any) -> np.ndarray:
         """a_i(k) (..., r) after k steps."""
         k = np.asarray(k, dtype=float)[..., None]
-        with np.errstate(invalid="ignore"):
-            taken = np.where(k <= self.arrival, k, self.arrival - (k - self.arrival) % 2)
+        taken = np.where(k <= self.arrival, k, self.arrival - (k - self.arrival) % 2)
         moved: np.ndarray = self.a + np.sign(self.away) * self.step * np.where(self.away == 0.0, 0.0, taken)
         return moved
 
@@ -66,10 +65,11 @@ class SpectralModes:
         """W at time t, or after so many steps; an array adds a leading axis."""
         if (t is None) == (steps is None):
             raise ValueError("give one of a time t and steps=…")
-        k = steps_within(np.asarray(t, dtype=float), self.step) if steps is None else np.asarray(steps)
-        if np.any(~(k >= 0)):
-            raise ValueError("the closed form is defined for t ≥ 0")
-        W: np.ndarray = (self.U * (self.layers(k) ** self.depth)[..., None, :]) @ self.V.T
+        with np.errstate(invalid="ignore"):  # at infinity
+            k = steps_within(np.asarray(t, dtype=float), self.step) if steps is None else np.asarray(steps)
+            if np.any(~(k >= 0)):
+                raise ValueError("the closed form is defined for t ≥ 0")
+            W: np.ndarray = (self.U * (self.layers(k) ** self.depth)[..., None, :]) @ self.V.T
         return W
 
 
