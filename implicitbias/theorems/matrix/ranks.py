@@ -1,4 +1,4 @@
-"""Which ranks a method reaches: effective ranks along the run, and the rank of the factors."""
+"""Which ranks a method reaches: effective ranks along the run, the rank of the factors, and the symmetry behind it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from ...geometry import effective_rank
 from ...models import DeepLinear, MatrixFactorization
 from ...models.matrix import orthonormal
 from ...optimizers import Adam, GradientDescent, GradientFlow, HeavyBall, Muon, Shampoo, SpectralDescent
-from ...problems import MatrixRegression
+from ...problems import MatrixCompletion, MatrixRegression
 from ...selection import Hypothesis
 from ...selection.rules.common import NO_DECAY
 from ...selection.rules.networks import BALANCED, TWO_LAYERS, UNIT_FLOW, WHITENED
 from ...selection.rules.spectral import ALIGNED, modes, steps_are_spectral
+from .. import figures
 from ..base import Control, Evidence, Sample, Theorem
 from ..draws import Rng, matrix_with_spectrum
 
@@ -181,4 +182,55 @@ rank_of_factors_is_kept = Theorem(
     run={"stop": Stop(steps=30), "save": Save(every=1, fields=("theta",))},
     hypotheses=(TWO_FACTORS, RIGHT_NULL_VECTORS, NO_DECAY),
     control=Control("Adam", 1e-4, {"optimizer": Adam(0.02)}),
+)  # fmt: skip
+
+
+# -- the symmetry of the factors -------------------------------------------------------------------
+
+EQUIVARIANT = (
+    GradientDescent(0.05), HeavyBall(0.05, 0.5), Muon(0.02, 0.5), Muon(0.02, 0.5, 5), Shampoo(0.02, eps=0.1),
+)  # fmt: skip
+NAMES = ("gradient descent", "heavy ball", "Muon", "Muon, five iterations", "Shampoo")
+
+
+def _turned_starts(rng: Rng) -> dict[str, Setting]:
+    mask = np.zeros(30, dtype=bool)
+    mask[rng.permutation(30)[:18]] = True
+    problem = MatrixCompletion(matrix_with_spectrum(rng, 6, 5, (6.0, 5.0, 4.0)), mask.reshape(6, 5))
+    U, V, Q = 0.5 * rng.standard_normal((6, 3)), 0.5 * rng.standard_normal((5, 3)), orthonormal(3, 3, rng)
+    starts = {"": (U, V), ", turned": (U @ Q, V @ Q)}
+    return {
+        name + which: Setting(problem, MatrixFactorization(3), o, init)
+        for name, o in zip(NAMES, EQUIVARIANT)
+        for which, init in starts.items()
+    }
+
+
+def turned_apart(runs: dict[str, Run]) -> Evidence:
+    """The largest distance of the two paths of W, relative to W, over the methods."""
+    paths = [run.history["w"] for run in runs.values()]
+    pairs = list(zip(paths[::2], paths[1::2]))
+    off = [np.linalg.norm(a - b, axis=(1, 2)) / np.linalg.norm(a, axis=(1, 2)) for a, b in pairs]
+    first, turned = pairs[NAMES.index("Muon")]
+    detail = {
+        "x": np.arange(len(first)), "seen": turned[:, 0], "theory": first[:, 0],
+        "axes": ("step k", "first row of W", ""),
+    }  # fmt: skip
+    return Evidence(float(np.max(off)), 0.0, detail)
+
+
+ORTHOGONAL_STEPS = Hypothesis(
+    "the optimizer is gradient descent, heavy ball, spectral descent, Muon, or Shampoo",
+    lambda s: isinstance(s.optimizer, GradientDescent | HeavyBall | SpectralDescent | Muon | Shampoo),
+)
+UNTIED = Hypothesis(
+    "the model is W = UVᵀ", lambda s: isinstance(s.model, MatrixFactorization) and not s.model.tied
+)
+
+turned_factors = Theorem(
+    id="turned-factors", family="matrix", kind="exact", source="pascanu2025optimizers",
+    claim="Turning all factors by one orthogonal matrix changes no W under gradients, momentum, Muon or Shampoo.",
+    settings=_turned_starts, measure=turned_apart, bound=1e-9, figure=figures.along,
+    run={"stop": Stop(steps=15), "save": Save(every=1, fields=("w",))}, hypotheses=(UNTIED, ORTHOGONAL_STEPS),
+    control=Control("Adam, entry by entry", 1e-4, {"optimizer": Adam(0.02)}),
 )  # fmt: skip
