@@ -44,6 +44,7 @@ from .dynamics.run import *
 from .dynamics.setting import *
 from .dynamics.simulation import *
 from .dynamics.stop import *
+from .selection.flatness import *
 from .selection.homotopy import *
 from .selection.least_norm import *
 from .selection.margins import *

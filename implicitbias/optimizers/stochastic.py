@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import field
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..checks import positive, whole
 from ..models import Linear
-from ..problems import Regression
+from ..problems import MatrixRegression, Regression
 from ..records import record
 from .base import KernelRule, Oracle, State, Step
 
@@ -144,17 +145,17 @@ class LabelNoiseSGD(Step):
 
     def requires(self, problem: Any, model: Any) -> str | None:
         """Why this optimizer cannot run there; None when it can."""
-        return (
-            None
-            if isinstance(problem, Regression)
-            else "LabelNoiseSGD adds noise to the targets of a Regression"
-        )
+        if isinstance(problem, Regression | MatrixRegression) and problem.has_samples:
+            return None
+        return "LabelNoiseSGD adds noise to the targets of the samples of a Regression or MatrixRegression"
 
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         problem, size = oracle.problem, self.batch or oracle.problem.n
         rows = np.arange(size) if self.batch is None else np.array([oracle.index(b) for b in range(size)])
-        xi = self.sigma * np.array([1.0 if oracle.uniform(size + b) < 0.5 else -1.0 for b in range(size)])
-        oracle.g = problem.sample_gradient(oracle.predictor(theta), rows) + xi @ problem.X[rows] / size
+        shape = (size, *problem.w_shape[:-1])
+        signs = [1.0 if oracle.uniform(size + b) < 0.5 else -1.0 for b in range(math.prod(shape))]
+        xi = self.sigma * np.reshape(signs, shape)
+        oracle.g = problem.sample_gradient(oracle.predictor(theta), rows) + xi.T @ problem.X[rows] / size
         return theta - self.size(k) * (oracle.pull(theta, oracle.g) + oracle.decay * theta), state
 
     def look_every(self, n: int) -> int:

@@ -1,6 +1,7 @@
 """What theory says is selected: programs and their certificates, rules, predictions."""
 
 from . import (
+    flatness,
     homotopy,
     least_norm,
     margins,
@@ -15,6 +16,7 @@ from . import (
     sparse_limit,
     spectral,
 )
+from .flatness import *
 from .homotopy import *
 from .least_norm import *
 from .margins import *
@@ -30,6 +32,7 @@ from .sparse_limit import *
 from .spectral import *
 
 __all__: list[str] = []
+__all__ += flatness.__all__
 __all__ += homotopy.__all__
 __all__ += least_norm.__all__
 __all__ += margins.__all__

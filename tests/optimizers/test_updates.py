@@ -518,3 +518,21 @@ def test_values_of_the_wrong_kind_are_refused(make, message):
 def test_scalars_in_arrays_are_scalars():
     assert ib.GradientDescent(np.array(0.1)) == ib.GradientDescent(0.1)
     assert ib.GradientFlow(rates=2.0) == ib.GradientFlow(rates=(2.0,))
+
+
+@pytest.mark.parametrize("batch", [None, 1])
+def test_label_noise_is_on_every_target_of_a_matrix(batch):
+    """One step from W = W₀ of a single layer: −n(W₁ − W₀)/η − ng = ξᵀX with ξ = ±σ in all entries."""
+    rng = np.random.default_rng(0)
+    X, Y, W = rng.standard_normal((3, 3)), rng.standard_normal((3, 2)), rng.standard_normal((2, 3))
+    problem, sigma = ib.MatrixRegression(X, Y), 0.3
+    setting = ib.Setting(problem, ib.DeepLinear((3, 2)), ib.LabelNoiseSGD(0.1, sigma, batch=batch), (W,))
+    run = ib.simulate(setting, ib.Stop(steps=1), rng=0)
+    step = (W - run.w) / 0.1
+    if batch is None:
+        xi = np.linalg.solve(X.T, 3 * (step - problem.gradient(W)).T)
+        np.testing.assert_allclose(np.abs(xi), sigma, rtol=1e-10)
+        assert len(np.unique(np.sign(xi))) == 2
+    else:  # (Wx − y + ξ)xᵀ of one sample
+        rests = [step @ x / (x @ x) - (W @ x - y) for x, y in zip(X, Y)]
+        assert min(np.max(np.abs(np.abs(xi) - sigma)) for xi in rests) <= 1e-12
