@@ -23,6 +23,7 @@ from ..optimizers import GradientFlow, Until
 from ..optimizers.base import decay_integral
 from ..threads import one_blas_thread
 from .charts import checked_jacobian, choose_chart
+from .determinant import determinant_guard
 from .ending import End, Ending, Referee, at_start, is_near, is_same
 from .oracle import SettingOracle, check_observe
 from .recorder import Recorder
@@ -83,13 +84,8 @@ class _Clock:
 
 
 def run_flow(
-    setting: Setting,
-    stop: Stop,
-    save: Save | None,
-    observe: Any,
-    numerics: Numerics,
-    resume: dict[str, Any] | None,
-) -> End:
+    setting: Setting, stop: Stop, save: Save | None, observe: Any, numerics: Numerics, resume: dict[str, Any] | None,
+) -> End:  # fmt: skip
     """Integrate a flow until ``stop``."""
     with one_blas_thread(setting.layout.size):
         run = _Integration(setting, stop, save, observe, numerics, resume)
@@ -134,7 +130,7 @@ class _Integration:
     ) -> None:
         self.setting, self.stop, self.save, self.numerics = setting, stop, save, numerics
         self.chart = choose_chart(setting, numerics.chart)
-        self.referee = Referee(setting, stop, SettingOracle(setting))
+        self.referee, self.guard = Referee(setting, stop, SettingOracle(setting)), determinant_guard(setting)
         self.recorder = Recorder(setting, save, stop.log_clock)
         self.counters = {"field": 0, "jacobian": 0, "steps": 0, "fallbacks": 0}
         self.q = self.chart.encode(setting.start) if resume is None else self._resumed(resume)
@@ -215,10 +211,11 @@ class _Integration:
         return None if moves else self.rest()
 
     def look(self) -> Ending | None:
-        """The ending of a q that meets a goal, or is not finite."""
+        """The ending of a q that meets a goal, has left the flow, or is not finite."""
         if not np.max(np.abs(self.q)) < HUGE:
             return Ending("diverged", f"the flow is no longer finite at time {self.t:.6g}")
-        return self.referee.goal(self.flat)
+        lost = self.guard.look(self.flat, self.t) if self.guard is not None else None
+        return lost or self.referee.goal(self.flat)
 
     def rest(self) -> Ending:
         """The ending of a q that no longer changes."""
