@@ -104,11 +104,12 @@ class Muon(Step):
         return polar_factor(M) if self.iterations is None else newton_schulz(M, self.iterations)
 
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
-        if not self.momentum:
-            m = gradient_direction(self, oracle, theta)
-            return theta - self.size(k) * _each(oracle, m, self.orthogonalized), state
-        m = self.momentum * state + oracle(theta)
-        return theta - self.size(k) * _each(oracle, m, self.orthogonalized), m
+        m = (
+            self.momentum * state + oracle(theta)
+            if self.momentum
+            else gradient_direction(self, oracle, theta)
+        )
+        return theta - self.size(k) * _each(oracle, m, self.orthogonalized), m if self.momentum else ()
 
 
 @record

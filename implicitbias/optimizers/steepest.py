@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..geometry import Euclidean, LpNorm, Norm, Potential
+from ..geometry import Euclidean, LpNorm, Norm, Potential, SchattenNorm
 from ..geometry.norms import as_norm
 from ..records import record
 from .base import KernelRule, Oracle, State, Step, as_momentum
@@ -27,8 +27,8 @@ def _steepest(norm: Norm, oracle: Oracle, g: np.ndarray) -> tuple[float, np.ndar
     """(‖g‖_*, s(g)) of a flat gradient."""
     if not norm.reads_blocks:
         return norm.dual(g), norm.direction(g)
-    blocks = oracle.layout.split(g)
-    return norm.dual(blocks), oracle.layout.join(norm.direction(blocks))
+    s = oracle.layout.join(norm.direction(oracle.layout.split(g)))
+    return float(g @ s), s
 
 
 @record
@@ -66,8 +66,8 @@ class SteepestDescent(Step):
 
     @property
     def row_potential(self) -> Potential | None:
-        euclidean = self.norm == LpNorm(2.0) and self.weight_decay == 0
-        return Euclidean() if euclidean else None
+        keeps_rows = self.norm == LpNorm(2.0) or isinstance(self.norm, SchattenNorm)
+        return Euclidean() if keeps_rows and self.weight_decay == 0 else None
 
     def kernel_rule(self) -> KernelRule | None:
         return _kernel(self.norm, self.normalized)

@@ -1,4 +1,6 @@
-"""The exact path of spectral descent from an aligned start."""
+"""Matrices: the exact path of spectral descent from an aligned start, and the nearest interpolating matrix."""
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -102,8 +104,61 @@ def test_a_narrow_layer_leaves_the_other_modes_alone():
     ids=lambda x: x if isinstance(x, str) else "",
 )
 def test_settings_that_are_refused(change, missed):
-    import dataclasses
-
     with pytest.raises(ib.NoPrediction) as refusal:
         ib.predict(dataclasses.replace(setting(2), **change))
     assert missed in refusal.value.candidates["exact path of spectral descent from an aligned start"]
+
+
+X, Y, START = RNG.standard_normal((2, 5)), RNG.standard_normal((2, 3)), RNG.standard_normal((3, 5))
+LINEAR = ib.Setting(ib.MatrixRegression(X, Y), ib.Linear(), ib.GradientDescent(0.1), START)
+
+
+def test_the_nearest_matrix_in_every_norm():
+    W = ib.predict(LINEAR).w
+    np.testing.assert_allclose(X @ W.T, Y, atol=1e-13)
+    null = np.linalg.svd(X)[2][2:]
+    for seed in range(20):  # every other interpolant is further, singular value by singular value
+        other = W + np.random.default_rng(seed).standard_normal((3, 3)) @ null
+        near, far = (np.linalg.svd(A - START, compute_uv=False) for A in (W, other))
+        assert np.all(near <= far + 1e-13)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        ib.HeavyBall(0.1, 0.5),
+        ib.SteepestDescent("nuclear", 0.1),
+        ib.SpectralDescent(0.1),
+        ib.Muon(0.1, 0.9),
+        ib.Shampoo(0.1),
+    ],
+    ids=repr,
+)
+def test_methods_that_keep_the_rows(optimizer):
+    """W_k − W_0 stays in range(Xᵀ) at every step, converged or not, and the rule applies."""
+    setting = dataclasses.replace(LINEAR, optimizer=optimizer)
+    run = ib.simulate(setting, ib.Stop(steps=25))
+    off = np.eye(5) - np.linalg.pinv(X) @ X
+    # Shampoo multiplies rounding off the rows by up to ε^{−1/4} = 1e3 a step
+    np.testing.assert_allclose((run.w - START) @ off, 0, atol=1e-10)
+    assert ib.predict(setting).w.tolist() == ib.predict(LINEAR).w.tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "missed"),
+    [
+        ({"optimizer": ib.AdaGrad(0.1)}, "rows of every update"),
+        ({"optimizer": ib.SteepestDescent("max", 0.1)}, "rows of every update"),
+        ({"optimizer": ib.Shampoo(0.1, weight_decay=0.1)}, "rows of every update"),
+        (
+            {"problem": ib.MatrixRegression(RNG.standard_normal((7, 5)), RNG.standard_normal((7, 3)))},
+            "more than one",
+        ),
+        ({"problem": ib.MatrixRegression(X[[0, 0]], Y)}, "has solutions"),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
+def test_settings_without_a_nearest_matrix(change, missed):
+    with pytest.raises(ib.NoPrediction) as refusal:
+        ib.predict(dataclasses.replace(LINEAR, **change))
+    assert missed in refusal.value.candidates["nearest matrix in every unitarily invariant norm"]

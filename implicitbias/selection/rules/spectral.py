@@ -1,4 +1,4 @@
-"""Spectral descent on aligned matrices: every mode moves alone, and all at one speed."""
+"""Matrices: the exact path of spectral descent, and what methods that stay in the row space select."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...geometry import SchattenNorm
+from ...geometry import Euclidean, SchattenNorm
 from ...models import DeepLinear, Linear, MatrixFactorization
 from ...optimizers import Muon, SpectralDescent, SteepestDescent
+from ...problems import MatrixRegression
 from ..rule import Hypothesis, Rule
 from ..spectral import steps_within
-from .common import NO_DECAY
+from .common import CONVERGED, LINEAR, NO_DECAY, is_a
 from .networks import WHITENED, unbalance
 
 __all__ = ["SpectralModes"]
@@ -162,4 +163,31 @@ spectral_modes_rule = Rule(
     hypotheses=(WHITENED, LAYERED, SPECTRAL_STEPS, NO_DECAY, EVEN_LAYERS, ALIGNED, PASSES),
     apply=spectral_modes,
     exact_curve=True,
+)
+
+
+def nearest_matrix(setting: Any, run: Any = None) -> np.ndarray:
+    """W₀ + (X⁺(Y − XW₀ᵀ))ᵀ: of all W with XWᵀ = Y the nearest to W₀ in every unitarily invariant norm."""
+    problem, W0 = setting.problem, setting.w0
+    W: np.ndarray = W0 + np.linalg.lstsq(problem.X, problem.Y - problem.X @ W0.T, rcond=None)[0].T
+    return W
+
+
+nearest_matrix_rule = Rule(
+    name="nearest matrix in every unitarily invariant norm",
+    source="gunasekar2018geometry",
+    hypotheses=(
+        Hypothesis("the problem is a MatrixRegression", is_a(MatrixRegression, "problem")),
+        LINEAR,
+        Hypothesis(
+            "the rows of every update lie in range(Xᵀ)",
+            lambda s: isinstance(s.optimizer.row_potential, Euclidean),
+        ),
+        Hypothesis(
+            "XWᵀ = Y has solutions, and more than one",
+            lambda s: s.problem.attains_zero and np.linalg.matrix_rank(s.problem.X) < s.problem.X.shape[1],
+        ),
+        CONVERGED,
+    ),
+    apply=nearest_matrix,
 )

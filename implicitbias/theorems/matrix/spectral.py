@@ -7,17 +7,26 @@ from typing import Any
 import numpy as np
 
 from ...dynamics import Run, Save, Setting, Stop
-from ...models import DeepLinear, MatrixFactorization
+from ...models import DeepLinear, Linear, MatrixFactorization
 from ...models.matrix import orthonormal
-from ...optimizers import GradientDescent, Muon, ScaledGD, Shampoo, SpectralDescent, SteepestDescent
+from ...optimizers import (
+    AdaGrad,
+    GradientDescent,
+    HeavyBall,
+    Muon,
+    ScaledGD,
+    Shampoo,
+    SpectralDescent,
+    SteepestDescent,
+)
 from ...problems import MatrixRegression
 from ...selection import Hypothesis
 from ...selection.rules.common import NO_DECAY, is_a
 from ...selection.rules.networks import WHITENED
-from ...selection.rules.spectral import LAYERED, spectral_modes_rule, steps_are_spectral
+from ...selection.rules.spectral import LAYERED, nearest_matrix_rule, spectral_modes_rule, steps_are_spectral
 from .. import figures
 from ..base import Control, Evidence, Sample, Theorem
-from ..draws import Rng, matrix_with_spectrum
+from ..draws import Rng, inputs_with_spectrum, matrix_with_spectrum
 
 # -- the path from an aligned start ----------------------------------------------------------------
 
@@ -111,6 +120,27 @@ muon_is_spectral_descent = Theorem(
     settings=_four_names, measure=apart, bound=1e-10, figure=figures.along, hypotheses=(LAYERED, FOUR, NO_DECAY),
     run={"stop": Stop(steps=20), "save": Save(every=1, fields=("w",))},
     control=Control("Shampoo accumulates its factors", 1e-2, {"optimizer": _accumulated}),
+)  # fmt: skip
+
+# -- what they select on a linear model ------------------------------------------------------------
+
+
+def _five_geometries(rng: Rng) -> dict[str, Setting]:
+    X, W0 = inputs_with_spectrum(rng, 3, 6, rng.uniform(1, 3, 3)), rng.standard_normal((4, 6))
+    problem = MatrixRegression(X, rng.standard_normal((3, 4)))
+    optimizers = {
+        "gradient descent": GradientDescent(0.3), "heavy ball": HeavyBall(0.3, 0.3),
+        "spectral": SteepestDescent("spectral", 0.1), "nuclear": SteepestDescent("nuclear", 0.3),
+        "Shampoo": Shampoo(1.0, eps=1e-6),
+    }  # fmt: skip
+    return {name: Setting(problem, Linear(), o, W0) for name, o in optimizers.items()}
+
+
+least_in_every_norm = Theorem(
+    id="least-in-every-norm", family="matrix", kind="exact", source="gunasekar2018geometry",
+    claim="On a linear matrix model spectral methods select what gradient descent does, nearest in all Schatten norms.",
+    settings=_five_geometries, rule=nearest_matrix_rule, run={"stop": Stop(loss=1e-24)}, bound=1e-9,
+    control=Control("AdaGrad, Shampoo's diagonal", 1e-3, {"optimizer": AdaGrad(0.5)}), figure=figures.coordinates,
 )  # fmt: skip
 
 # -- scaled gradient descent -----------------------------------------------------------------------
