@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import implicitbias as ib
 from implicitbias import LpNorm, Norm, SchattenNorm, polar_factor
 from implicitbias.geometry.norms import as_norm
 
@@ -155,3 +156,16 @@ def test_rounding_gets_no_direction():
 def test_schatten_norms_of_tensors_are_refused():
     with pytest.raises(ValueError, match="matrices and vectors"):
         SchattenNorm(2).value(np.zeros((2, 2, 2)))
+
+
+def test_words_where_norms_are_asked_for():
+    """On vectors, which are columns, the spectral and the nuclear norm are ℓ2; max_margin solves ℓp norms."""
+    problem = ib.Classification([[1.0, 0.5], [0.2, -2.0]], [1, -1])
+    run = ib.simulate(ib.Setting(problem, ib.Linear(), ib.GradientDescent(0.1), np.ones(2)), ib.Stop(steps=3))
+    for word in ("frobenius", "spectral", "nuclear"):
+        np.testing.assert_allclose(run.margin(word), run.margin(2), rtol=8 * EPS)
+    assert run.margin("max") == run.margin(np.inf)
+    assert ib.max_margin(problem, "max").w.tolist() == ib.max_margin(problem, np.inf).w.tolist()
+    assert ib.max_margin(problem, "frobenius").w.tolist() == ib.max_margin(problem, 2).w.tolist()
+    with pytest.raises(ValueError, match="MaxMargin solves ℓp norms, not SchattenNorm"):
+        ib.max_margin(problem, "nuclear")
