@@ -55,7 +55,8 @@ def _below(run: Run, loss: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def divergence_bound(runs: dict[str, Run]) -> Evidence:
     """(1 − r)²/r over |w₁₁|, r = √(2l) < 1, the largest of both runs."""
-    worst, detail = [], {}
+    worst: list[float] = []
+    detail: dict[str, Any] = {}
     for run in runs.values():
         t, r, W = _below(run, 0.5)
         w11 = np.abs(W[:, 0, 0])
@@ -126,7 +127,8 @@ def largest_rank(r: np.ndarray) -> np.ndarray:
 
 def rank_bounds(runs: dict[str, Run]) -> Evidence:
     """σ₂(W)/r, and (effective rank − 1)/(exp H(p) − 1), at r = √(2l) < ½: the largest of both runs."""
-    worst, detail = [], {}
+    worst: list[float] = []
+    detail: dict[str, Any] = {}
     for run in runs.values():
         t, r, W = _below(run, 0.125)
         ranks, most = effective_rank(W), largest_rank(r)
