@@ -108,8 +108,7 @@ def modes(setting: Any) -> Modes:
 
 def _aligned(setting: Any) -> bool:
     found = modes(setting)
-    least = -1e-10 * max(1.0, float(np.abs(found.s).max()))
-    return found.off <= 1e-10 and bool(np.all(found.w >= least) and np.all(found.s >= least))
+    return found.off <= 1e-10 and all(np.min(x) >= -1e-10 * np.max(np.abs(x)) for x in (found.w, found.s))
 
 
 def spectral_modes(setting: Any, run: Any = None) -> SpectralModes:

@@ -210,10 +210,10 @@ def rates(runs: dict[str, Run]) -> Evidence:
     """(‖E_40‖/‖E_25‖)^{1/15} of E_k = W_k − T, at every condition number."""
     errors = [np.linalg.norm(r.history["w"] - r.setting.problem.target, axis=(1, 2)) for r in runs.values()]
     seen = [(e[TO] / e[FROM]) ** (1 / (TO - FROM)) for e in errors]
-    k, eta = np.arange(TO + 1), ETA
-    lines = np.array([e[FROM] * (1 - eta) ** (k - FROM) for e in errors])
+    k = np.arange(TO + 1)
+    lines = np.array([e[FROM] * (1 - ETA) ** (k - FROM) for e in errors])
     detail = {"x": k, "seen": np.array(errors).T, "theory": lines.T, "axes": ("step k", "‖W_k − T‖", "y")}
-    return Evidence(seen, [1 - eta] * len(seen), detail)
+    return Evidence(seen, [1 - ETA] * len(seen), detail)
 
 
 def _low_rank_target(setting: Setting) -> bool:
