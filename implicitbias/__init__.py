@@ -15,6 +15,7 @@ from .problems.regression import *
 from .problems.tables import *
 from .problems.tasks import *
 from .models.base import *
+from .models.convolution import *
 from .models.diagonal import *
 from .models.linear import *
 from .models.matrix import *
@@ -23,6 +24,7 @@ from .models.weight_norm import *
 from .optimizers.adaptive import *
 from .optimizers.averaging import *
 from .optimizers.base import *
+from .optimizers.central import *
 from .optimizers.gradient import *
 from .optimizers.mirror import *
 from .optimizers.modified import *
@@ -39,12 +41,14 @@ from .geometry.norms import *
 from .geometry.potentials import *
 from .geometry.products import *
 from .geometry.powers import *
+from .geometry.radial import *
 from .geometry.ranks import *
 from .dynamics.run import *
 from .dynamics.setting import *
 from .dynamics.simulation import *
 from .dynamics.stop import *
 from .selection.flatness import *
+from .selection.fourier import *
 from .selection.homotopy import *
 from .selection.least_norm import *
 from .selection.margins import *

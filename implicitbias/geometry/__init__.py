@@ -1,6 +1,6 @@
 """What an optimizer can prefer: potentials (mirror maps), norms and their duals."""
 
-from . import bregman, custom, entropies, norms, potentials, powers, products, ranks
+from . import bregman, custom, entropies, norms, potentials, powers, products, radial, ranks
 from .bregman import *
 from .custom import *
 from .entropies import *
@@ -8,6 +8,7 @@ from .norms import *
 from .potentials import *
 from .products import *
 from .powers import *
+from .radial import *
 from .ranks import *
 
 __all__: list[str] = []
@@ -18,4 +19,5 @@ __all__ += norms.__all__
 __all__ += potentials.__all__
 __all__ += products.__all__
 __all__ += powers.__all__
+__all__ += radial.__all__
 __all__ += ranks.__all__
