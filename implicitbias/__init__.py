@@ -49,6 +49,7 @@ from .dynamics.simulation import *
 from .dynamics.stop import *
 from .selection.flatness import *
 from .selection.fourier import *
+from .selection.greedy import *
 from .selection.homotopy import *
 from .selection.least_norm import *
 from .selection.margins import *

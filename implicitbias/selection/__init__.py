@@ -2,6 +2,7 @@
 
 from . import (
     flatness,
+    greedy,
     homotopy,
     least_norm,
     margins,
@@ -17,6 +18,7 @@ from . import (
     spectral,
 )
 from .flatness import *
+from .greedy import *
 from .homotopy import *
 from .least_norm import *
 from .margins import *
@@ -33,6 +35,7 @@ from .spectral import *
 
 __all__: list[str] = []
 __all__ += flatness.__all__
+__all__ += greedy.__all__
 __all__ += homotopy.__all__
 __all__ += least_norm.__all__
 __all__ += margins.__all__
