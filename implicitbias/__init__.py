@@ -12,6 +12,7 @@ from .problems.classification import *
 from .problems.loading import *
 from .problems.matrix import *
 from .problems.regression import *
+from .problems.sensing import *
 from .problems.tables import *
 from .problems.tasks import *
 from .models.base import *

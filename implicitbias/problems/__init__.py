@@ -1,11 +1,12 @@
 """What is fitted: data and a loss, as functions of the predictor w."""
 
-from . import base, classification, loading, matrix, regression, tables, tasks
+from . import base, classification, loading, matrix, regression, sensing, tables, tasks
 from .base import *
 from .classification import *
 from .loading import *
 from .matrix import *
 from .regression import *
+from .sensing import *
 from .tables import *
 from .tasks import *
 
@@ -15,5 +16,6 @@ __all__ += classification.__all__
 __all__ += loading.__all__
 __all__ += matrix.__all__
 __all__ += regression.__all__
+__all__ += sensing.__all__
 __all__ += tables.__all__
 __all__ += tasks.__all__

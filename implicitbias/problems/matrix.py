@@ -141,7 +141,8 @@ class MatrixCompletion(Problem):
     Parameters
     ----------
     values : (p, q); entries outside the mask are ignored, NaN included.
-    mask : (p, q) booleans, true where observed; at least one entry must be.
+    mask : (p, q) booleans, true where observed; at least one entry must be. Rows and columns without any are
+        legal, and named by ``unobserved_rows`` and ``unobserved_columns``.
 
     Examples
     --------
@@ -177,6 +178,16 @@ class MatrixCompletion(Problem):
     @property
     def n(self) -> int:
         return int(self.mask.sum())
+
+    @property
+    def unobserved_rows(self) -> np.ndarray:
+        """Indices of rows without an observed entry: no data speak of them (of columns: ``unobserved_columns``)."""
+        return np.flatnonzero(~self.mask.any(axis=1))
+
+    @property
+    def unobserved_columns(self) -> np.ndarray:
+        """Indices of columns without an observed entry."""
+        return np.flatnonzero(~self.mask.any(axis=0))
 
     def layer_data(self) -> tuple[int, np.ndarray, np.ndarray, float]:
         return 0, _frozen(self.mask), self.values, 1.0

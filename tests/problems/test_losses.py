@@ -27,6 +27,7 @@ PROBLEMS = {
     "matrix": lambda rng, n, d: ib.MatrixRegression(rng.standard_normal((n, d)), rng.standard_normal((n, 2))),
     "whitened": lambda rng, n, d: ib.MatrixRegression.whitened(rng.standard_normal((n, d))),
     "completion": completion,
+    "sensing": lambda rng, n, d: ib.MatrixSensing(rng.standard_normal((n, d, 2)), rng.standard_normal(n)),
 }
 sizes = st.integers(1, 5)
 seeds = st.integers(0, 2**32 - 1)
