@@ -14,6 +14,7 @@ classification flow τ + log L stays bounded. The first unit of time is run in t
 from __future__ import annotations
 
 import warnings
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,7 +90,10 @@ def run_flow(
     """Integrate a flow until ``stop``."""
     with one_blas_thread(setting.layout.size):
         run = _Integration(setting, stop, save, observe, numerics, resume)
-        ending = run.at_start() or _integrate(run, stop) or run.time_is_up()
+        try:
+            ending = run.at_start() or _integrate(run, stop) or run.time_is_up()
+        except ArithmeticError as error:
+            ending = Ending("failed", f"the flow has no velocity at time {run.t:.6g}: {error}")
         return run.end(ending)
 
 
@@ -144,7 +148,6 @@ class _Integration:
             self.chart.decay = 0.0
         self.observe = observe
         check_observe(observe, tuple(self._accumulators()))
-        self.atol = self._default_atol() if numerics.atol is None else numerics.atol
         if save is not None and save.keeps(self.t) and not stop.log_clock:
             self.recorder.add(self.flat, self.t, self.log_t, self.steps)
 
@@ -156,10 +159,13 @@ class _Integration:
             raise ValueError(f'a run in the chart "{state["chart"]}" cannot go on in "{self.chart.name}"')
         return self.chart.encode(state["theta"])
 
-    def _default_atol(self) -> float:
-        """Far below the smallest entry of θ₀, which may be all that a small start consists of; in
+    @cached_property
+    def atol(self) -> float:
+        """What was asked, or far below the smallest entry of θ₀, which may be all that a small start consists of; in
         other charts, coordinates are of order one or logarithms.
         """
+        if self.numerics.atol is not None:
+            return self.numerics.atol
         sizes = np.abs(self.q[self.q != 0])
         small = float(sizes.min()) if self.chart.name == "ordinary" and sizes.size else 1.0
         velocity = self.chart.gradient(self.q, self.setting.problem.gradient(self.chart.predictor(self.q)))

@@ -4,6 +4,7 @@ from . import (
     adaptive,
     averaging,
     base,
+    central,
     gradient,
     mirror,
     modified,
@@ -17,6 +18,7 @@ from . import (
 from .adaptive import *
 from .averaging import *
 from .base import *
+from .central import *
 from .gradient import *
 from .mirror import *
 from .modified import *
@@ -31,6 +33,7 @@ __all__: list[str] = []
 __all__ += adaptive.__all__
 __all__ += averaging.__all__
 __all__ += base.__all__
+__all__ += central.__all__
 __all__ += gradient.__all__
 __all__ += mirror.__all__
 __all__ += modified.__all__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,15 +74,16 @@ class ModifiedFlow(Flow):
         return None if requires is None else requires(problem, model)
 
     def chart(self, setting: Any) -> Chart:
-        return ModifiedChart(setting)
+        return ProbingChart(setting, partial(_FIELDS[type(self.optimizer)], self.optimizer))
 
 
-class ModifiedChart(Chart):
-    """q = θ, and the gradient of the objective at other points than θ."""
+class ProbingChart(Chart):
+    """q = θ for a flow −θ̇ = field(chart, θ, ∇L(θ)) that also asks for gradients at other points than θ."""
 
-    def __init__(self, setting: Any) -> None:
-        self.setting, self.step = setting, setting.optimizer.optimizer
-        self.field = _FIELDS[type(self.step)]
+    def __init__(
+        self, setting: Any, field: Callable[[ProbingChart, np.ndarray, np.ndarray], np.ndarray]
+    ) -> None:
+        self.setting, self.field = setting, field
 
     def encode(self, theta: np.ndarray) -> np.ndarray:
         return theta.copy()
@@ -112,11 +114,13 @@ class ModifiedChart(Chart):
 
     @property
     def homogeneous(self) -> bool:
-        """Never: the correction is of second degree in the gradient."""
+        """Never: corrections are not of first degree in the gradient."""
         return False
 
 
-def _along(slope: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, v: np.ndarray) -> np.ndarray:
+def hessian_product(
+    slope: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, v: np.ndarray
+) -> np.ndarray:
     """H(θ)v = d/dε ∇L(θ + εv) at ε = 0, exact for polynomials of degree four; θ and v may be complex."""
     size, length = (np.linalg.norm(x, axis=-1, keepdims=True) for x in (theta, v))
     eps = REACH * np.where(size > 0, size, 1.0) / np.where(length > 0, length, 1.0)
@@ -125,38 +129,37 @@ def _along(slope: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, v: np.n
     return product
 
 
-def _gradient_descent(chart: ModifiedChart, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
-    return g + chart.step.step / 2 * _along(chart.slope, theta, g)
+def _gradient_descent(step: Any, chart: ProbingChart, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
+    return g + step.step / 2 * hessian_product(chart.slope, theta, g)
 
 
-def _epoch(chart: ModifiedChart, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
+def _epoch(step: Any, chart: ProbingChart, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
     if theta.ndim > 1:  # samples take the batch axis
-        return np.stack([_epoch(chart, *pair) for pair in zip(theta, g)])
-    n, b = chart.setting.problem.n, chart.step.batch
+        return np.stack([_epoch(step, chart, *pair) for pair in zip(theta, g)])
+    n, b = chart.setting.problem.n, step.batch
     alpha = (n - b) / (b * (n - 1)) if n > 1 else 0.0
     each = np.tile(theta, (n, 1))
-    own = np.mean(_along(chart.slopes, each, chart.slopes(each)), axis=0)
-    return g + chart.step.step / 2 * (alpha * own + (1 - alpha) * _along(chart.slope, theta, g))
+    own = np.mean(hessian_product(chart.slopes, each, chart.slopes(each)), axis=0)
+    return g + step.step / 2 * (alpha * own + (1 - alpha) * hessian_product(chart.slope, theta, g))
 
 
-def _heavy_ball(chart: ModifiedChart, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
-    h, beta = chart.step.step, chart.step.momentum
-    return (g + h / 2 * (1 + beta) / (1 - beta) ** 2 * _along(chart.slope, theta, g)) / (1 - beta)
+def _heavy_ball(step: Any, chart: ProbingChart, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
+    h, beta = step.step, step.momentum
+    return (g + h / 2 * (1 + beta) / (1 - beta) ** 2 * hessian_product(chart.slope, theta, g)) / (1 - beta)
 
 
-def _adam(chart: ModifiedChart, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
-    adam = chart.step
-    S = np.sqrt(g * g + adam.eps_root)
-    D = S + adam.eps
-    first, second = ((1 + beta) / (1 - beta) for beta in (adam.beta1, adam.beta2))
+def _adam(step: Any, chart: ProbingChart, theta: np.ndarray, g: np.ndarray) -> np.ndarray:
+    S = np.sqrt(g * g + step.eps_root)
+    D = S + step.eps
+    first, second = ((1 + beta) / (1 - beta) for beta in (step.beta1, step.beta2))
     lag = first - second * ratio(g * g, S * D)
-    return ratio(g + adam.step / 2 * lag * _along(chart.slope, theta, ratio(g, D)), D)
+    return ratio(g + step.step / 2 * lag * hessian_product(chart.slope, theta, ratio(g, D)), D)
 
 
-_FIELDS: dict[type, Callable[[ModifiedChart, np.ndarray, np.ndarray], np.ndarray]] = {
+_FIELDS: dict[type, Callable[[Any, ProbingChart, np.ndarray, np.ndarray], np.ndarray]] = {
     GradientDescent: _gradient_descent,
     SGD: _epoch,
     HeavyBall: _heavy_ball,
     Adam: _adam,
 }
-"""−θ̇ at θ with ∇L(θ) = g."""
+"""−θ̇ of a step at θ with ∇L(θ) = g."""
