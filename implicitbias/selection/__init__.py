@@ -2,6 +2,7 @@
 
 from . import (
     flatness,
+    fourier,
     greedy,
     homotopy,
     least_norm,
@@ -16,8 +17,10 @@ from . import (
     schatten,
     sparse_limit,
     spectral,
+    von_neumann,
 )
 from .flatness import *
+from .fourier import *
 from .greedy import *
 from .homotopy import *
 from .least_norm import *
@@ -32,9 +35,11 @@ from .saddles import *
 from .schatten import *
 from .sparse_limit import *
 from .spectral import *
+from .von_neumann import *
 
 __all__: list[str] = []
 __all__ += flatness.__all__
+__all__ += fourier.__all__
 __all__ += greedy.__all__
 __all__ += homotopy.__all__
 __all__ += least_norm.__all__
@@ -49,3 +54,4 @@ __all__ += saddles.__all__
 __all__ += schatten.__all__
 __all__ += sparse_limit.__all__
 __all__ += spectral.__all__
+__all__ += von_neumann.__all__
