@@ -1,7 +1,8 @@
 """How the predictor is parametrised: w(θ), its pullback, its starts and what it conserves."""
 
-from . import base, diagonal, linear, matrix, products, weight_norm
+from . import base, convolution, diagonal, linear, matrix, products, weight_norm
 from .base import *
+from .convolution import *
 from .diagonal import *
 from .linear import *
 from .matrix import *
@@ -10,6 +11,7 @@ from .weight_norm import *
 
 __all__: list[str] = []
 __all__ += base.__all__
+__all__ += convolution.__all__
 __all__ += diagonal.__all__
 __all__ += linear.__all__
 __all__ += matrix.__all__

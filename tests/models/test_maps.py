@@ -30,6 +30,8 @@ MODELS = {
     "factors": (ib.MatrixFactorization(2), MATRIX),
     "wide factors": (ib.MatrixFactorization(5), MATRIX),
     "tied": (ib.MatrixFactorization(2, tied=True), SQUARE),
+    "convolution 2": (ib.LinearConvolution(2), VECTOR),
+    "convolution 4": (ib.LinearConvolution(4), VECTOR),
     "weight norm": (ib.WeightNormalized(), VECTOR),
 }
 every = pytest.mark.parametrize("kind", MODELS)
