@@ -75,3 +75,13 @@ def test_refusals_say_why(change: dict, reason: str) -> None:
 
     with pytest.raises(ib.NoPrediction, match=reason):
         ib.predict(replace(_setting(-0.3), **change))
+
+
+def test_a_balanced_neuron_is_a_balanced_network() -> None:
+    """At δ = 0 both rules hold, and one selects what the other does."""
+    from implicitbias.selection.rules.hidden_neuron import balanced_depth_rule, hidden_neuron_rule
+
+    setting = _setting(0.0)
+    assert balanced_depth_rule.first_missed(setting) is None
+    both = [rule.apply(setting, None).solution for rule in (balanced_depth_rule, hidden_neuron_rule)]
+    assert np.allclose(*both, rtol=1e-12)

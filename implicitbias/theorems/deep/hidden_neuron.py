@@ -10,7 +10,12 @@ from ...optimizers import GradientDescent, GradientFlow, PreconditionedFlow
 from ...problems import Regression
 from ...selection import Hypothesis
 from ...selection.rules.common import GRADIENT_FLOW, NO_DECAY, ONE_RATE, SQUARE_LOSS
-from ...selection.rules.hidden_neuron import ONE_NEURON, hidden_neuron_rule, neuron_form
+from ...selection.rules.hidden_neuron import (
+    ONE_NEURON,
+    balanced_depth_rule,
+    hidden_neuron_rule,
+    neuron_form,
+)
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import WELL_CONDITIONED, Rng, gaussian_regression, inputs_with_spectrum
@@ -131,4 +136,33 @@ hidden_neuron_speed = Theorem(
          "save": Save(at=np.linspace(0, 1, 61) * HORIZON / (2 * IMBALANCE * LEAST))},
     hypotheses=(SQUARE_LOSS, ONE_NEURON, GRADIENT_FLOW, ONE_RATE, NO_DECAY, OUTPUT_LARGER),
     control=Control("the same w with the imbalance turned to the input: −δ", 1.5, {"init": _turned}),
+)  # fmt: skip
+
+
+# -- depth -------------------------------------------------------------------------------------------
+
+DEPTHS = {N: DeepLinear((WIDTH, *(2,) * (N - 1), 1)) for N in (3, 4)}
+
+
+def _two_depths(rng: Rng) -> dict[str, Setting]:
+    problem = gaussian_regression(rng, ROWS, WIDTH)
+    w0 = rng.standard_normal(WIDTH)
+    w0 *= 0.3 * np.sign(problem.y @ problem.X @ w0) / np.linalg.norm(w0)
+    return {
+        f"N = {N}": Setting(problem, model, GradientFlow(), model.factorize(w0[None], rng=rng))
+        for N, model in DEPTHS.items()
+    }
+
+
+def _unbalanced(setting: Setting) -> tuple[np.ndarray, ...]:
+    first, *between, last = setting.theta0
+    return (2 * first, *between, last / 2)
+
+
+balanced_depth_potential = Theorem(
+    id="balanced-depth-potential", family="deep", kind="exact", source="azulay2021shape",
+    claim="A balanced linear network of N layers and one output selects by the potential ‖w‖^{1 + 1/N}.",
+    settings=_two_depths, rule=balanced_depth_rule, run=TO_THE_END, bound=1e-9,
+    control=Control("the first layer doubled, the last one halved", 1e-4, {"init": _unbalanced}),
+    conditions=(WELL_CONDITIONED,), figure=figures.coordinates,
 )  # fmt: skip
