@@ -54,8 +54,11 @@ class SGD(Step):
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
         if self.replace:
             return theta - self.size(k) * oracle.sample(theta, self.batch), state
-        order = state if state.size else np.argsort([oracle.uniform(i) for i in range(oracle.problem.n)])
-        return theta - self.size(k) * oracle.rows(theta, order[: self.batch]), order[self.batch :]
+        n = oracle.problem.n
+        # an epoch begins; or what is left is of an earlier task, which had more samples
+        if not state.size or np.max(state) >= n:
+            state = np.argsort([oracle.uniform(i) for i in range(n)])
+        return theta - self.size(k) * oracle.rows(theta, state[: self.batch]), state[self.batch :]
 
     def look_every(self, n: int) -> int:
         return -(-n // self.batch)

@@ -143,3 +143,12 @@ def test_batches_divide_the_samples(regression):
     with pytest.raises(ValueError, match="divide n"):
         ib.Setting(regression, ib.Linear(), ib.SGD(0.1, 3, replace=False))
     ib.Setting(regression, ib.Linear(), ib.SGD(0.1, 3))
+
+
+def test_a_task_of_fewer_samples_begins_an_epoch(regression):
+    """Six of four samples leave two in the memory, one of which the next task may not have."""
+    fewer = ib.Regression(regression.X[:2], regression.y[:2])
+    tasks = ib.Tasks([regression, fewer], keep_state=True)
+    setting = ib.Setting(tasks, ib.Linear(), ib.SGD(0.1, replace=False), np.zeros(regression.w_shape[0]))
+    for seed in range(5):
+        assert ib.simulate(setting, ib.Stop(steps=6), rng=seed).converged

@@ -74,10 +74,9 @@ def _of(step: type, text: str) -> Hypothesis:
     def test(setting: Setting) -> bool:
         optimizer = setting.optimizer
         inner = optimizer.optimizer if isinstance(optimizer, ModifiedFlow) else optimizer
-        plain = (
-            isinstance(inner.step, float) and inner.weight_decay == 0 and not getattr(inner, "replace", False)
-        )
-        return type(inner) is step and plain
+        if type(inner) is not step or getattr(inner, "replace", False):
+            return False
+        return isinstance(inner.step, float) and inner.weight_decay == 0
 
     return Hypothesis(f"steps of one size h of {text}, or their modified flow", test)
 
