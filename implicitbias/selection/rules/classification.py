@@ -74,24 +74,19 @@ def _separable(setting: Any) -> bool:
 
 CLASSIFICATION = Hypothesis("the problem is a Classification", is_a(Classification, "problem"))
 SEPARABLE = Hypothesis("the data are separable", _separable)
+CLASSIFIED = Hypothesis("every sample has come to be classified correctly", _all_margins_positive, of="run")
+FLOW_OR_STEPS = Hypothesis(
+    "the optimizer is the gradient flow at rate one, or gradient descent with a constant step",
+    lambda s: (
+        (isinstance(s.optimizer, GradientFlow) and np.all(s.optimizer.block_rates(s.layout) == 1))
+        or (isinstance(s.optimizer, GradientDescent) and not callable(s.optimizer.step))
+    ),
+)
 
 max_margin_rule = Rule(
     name="ℓ2 maximum margin of gradient descent and flow",
     source="soudry2018separable",
-    hypotheses=(
-        CLASSIFICATION,
-        LINEAR,
-        Hypothesis(
-            "the optimizer is the gradient flow at rate one, or gradient descent with a constant step",
-            lambda s: (
-                (isinstance(s.optimizer, GradientFlow) and np.all(s.optimizer.block_rates(s.layout) == 1))
-                or (isinstance(s.optimizer, GradientDescent) and not callable(s.optimizer.step))
-            ),
-        ),
-        NO_DECAY,
-        SEPARABLE,
-        Hypothesis("every sample has come to be classified correctly", _all_margins_positive, of="run"),
-    ),
+    hypotheses=(CLASSIFICATION, LINEAR, FLOW_OR_STEPS, NO_DECAY, SEPARABLE, CLASSIFIED),
     apply=margin_curve,
 )
 

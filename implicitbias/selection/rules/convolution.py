@@ -8,7 +8,7 @@ import numpy as np
 
 from ...models import LinearConvolution
 from ...models.convolution import spectrum
-from ..fourier import FourierHypentropy, FourierMargin
+from ..fourier import FourierHypentropy
 from ..programs import BregmanProjection
 from ..rule import Hypothesis, Rule
 from .common import CONVERGED, NO_DECAY, SOLVABLE, SQUARE_LOSS
@@ -50,8 +50,3 @@ fourier_entropy_rule = Rule(
     hypotheses=(SQUARE_LOSS, TWO_FILTERS, UNIT_FLOW, NO_DECAY, UNEQUAL, ONE_PHASE, SOLVABLE, CONVERGED),
     apply=fourier_projection,
 )
-
-
-def fourier_margin(setting: Any, run: Any = None) -> FourierMargin:
-    """min ‖Fw‖₁ subject to z_i·w ≥ 1."""
-    return FourierMargin(setting.problem.Z)

@@ -1,0 +1,39 @@
+"""Directions of linear networks whose layers are trained: separable data, any depth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..fourier import FourierMargin
+from ..margins import MaxMargin
+from ..rule import Rule
+from .classification import CLASSIFICATION, CLASSIFIED, FLOW_OR_STEPS, SEPARABLE
+from .common import NO_DECAY
+from .convolution import TWO_FILTERS, UNEQUAL
+from .networks import DEEP
+
+__all__: list[str] = []
+
+
+def euclidean_margin(setting: Any, run: Any = None) -> MaxMargin:
+    """min ‖w‖₂ subject to z_i·w ≥ 1, whatever the depth."""
+    return MaxMargin(setting.problem.Z, 2)
+
+
+def fourier_margin(setting: Any, run: Any = None) -> FourierMargin:
+    """min ‖Fw‖₁ subject to z_i·w ≥ 1."""
+    return FourierMargin(setting.problem.Z)
+
+
+depth_margin_rule = Rule(
+    name="ℓ2 maximum margin of a deep linear network",
+    source="ji2019alignment",
+    hypotheses=(CLASSIFICATION, DEEP, FLOW_OR_STEPS, NO_DECAY, SEPARABLE, CLASSIFIED),
+    apply=euclidean_margin,
+)
+fourier_margin_rule = Rule(
+    name="maximum margin in the ℓ1 norm of the Fourier transform, of a two-layer linear convolution",
+    source="gunasekar2018convolutional",
+    hypotheses=(CLASSIFICATION, TWO_FILTERS, UNEQUAL, FLOW_OR_STEPS, NO_DECAY, SEPARABLE, CLASSIFIED),
+    apply=fourier_margin,
+)
