@@ -62,6 +62,9 @@ class MatrixSensing(Problem):
         """A(W) = (⟨A_i, W⟩)_i, (..., m)."""
         return np.asarray(_flat(w) @ self.in_entries.X.T)
 
+    def layer_data(self) -> tuple[int, np.ndarray, np.ndarray, float]:
+        return 2, self.in_entries.X, self.b[:, None], float(self.n)
+
     def loss(self, w: np.ndarray) -> np.ndarray:
         return self.in_entries.loss(_flat(w))
 

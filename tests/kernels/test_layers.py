@@ -34,6 +34,7 @@ def problems(rng, p, q):
     mask = rng.random((p, q)) < 0.6
     mask[0, 0] = True
     yield ib.MatrixCompletion(rng.standard_normal((p, q)), mask)
+    yield ib.MatrixSensing(rng.standard_normal((9, p, q)), rng.standard_normal(9))
 
 
 def models(p, q):
