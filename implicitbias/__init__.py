@@ -54,6 +54,7 @@ from .selection.greedy import *
 from .selection.homotopy import *
 from .selection.least_norm import *
 from .selection.margins import *
+from .selection.modes import *
 from .selection.penalized import *
 from .selection.prediction import *
 from .selection.programs import *

@@ -7,6 +7,7 @@ from . import (
     homotopy,
     least_norm,
     margins,
+    modes,
     penalized,
     prediction,
     programs,
@@ -25,6 +26,7 @@ from .greedy import *
 from .homotopy import *
 from .least_norm import *
 from .margins import *
+from .modes import *
 from .penalized import *
 from .prediction import *
 from .programs import *
@@ -44,6 +46,7 @@ __all__ += greedy.__all__
 __all__ += homotopy.__all__
 __all__ += least_norm.__all__
 __all__ += margins.__all__
+__all__ += modes.__all__
 __all__ += penalized.__all__
 __all__ += prediction.__all__
 __all__ += programs.__all__
