@@ -99,8 +99,10 @@ def _balanced(u0: float, s: float, N: int, t: np.ndarray) -> np.ndarray:
     """u(t) > 0 of u̇ = N u^{2−2/N}(s − u) from u(0) = u0 > 0, for s of any sign."""
     m = 1 - 2 / N
     if s == 0:
-        power = 2 - 2 / N
-        decayed: np.ndarray = (u0**-power + N * power * t) ** (-1 / power)
+        power = 2 - 2 / N  # (u₀^{−power} + N power t)^{−1/power}, which 1e-300 would overflow
+        with np.errstate(divide="ignore"):
+            grown = np.logaddexp(-power * np.log(u0), np.log(N * power * t))
+        decayed: np.ndarray = np.where(t == 0, u0, np.exp(-grown / power))
         return decayed
     tau, y0 = N * abs(s) ** (1 + m) * t, u0 / abs(s)
     if s < 0:
@@ -129,7 +131,7 @@ def _growing(y0: float, m: float, tau: np.ndarray) -> np.ndarray:
 
 def _shrinking(y0: float, m: float, tau: np.ndarray) -> np.ndarray:
     """y(τ) > 1 of the same equation: x = 1/y grows to 1, and ζ = −ln(1 − x) moves by ζ̇ = x^{−m}."""
-    zeta0 = -np.log((y0 - 1) / y0)
+    zeta0 = -np.log1p(-1 / y0)
     if m == 0:
         return 1 / -np.expm1(-(zeta0 + tau))
 
@@ -151,10 +153,11 @@ def _falling(y0: float, m: float, tau: np.ndarray) -> np.ndarray:
     """y(τ) > 0 of ẏ = −y^{1+m}(1 + y), which falls to 0: ξ = ln y/(1 + y) moves by ξ̇ = −yᵐ."""
     from scipy.special import hyp2f1
 
-    xi0 = np.log(y0) - np.log1p(y0)
+    xi0 = -np.log1p(1 / y0)
     if m == 0:
-        rho = np.exp(xi0 - tau)
-        return rho / (1 - rho)
+        with np.errstate(over="ignore"):
+            fallen: np.ndarray = 1 / (np.expm1(tau) + np.exp(tau) / y0)
+        return fallen
 
     def phi(xi: np.ndarray) -> np.ndarray:
         # −ln m∫ y^{−m} dξ, taken from the far side: e^{−mξ} ₂F₁(−m, −m; 1−m; e^ξ)
@@ -176,7 +179,7 @@ def _newton(
 ) -> np.ndarray:
     """x with f(x) = goal; f increases, and is close to a straight line on both sides of a bend."""
     x = np.array(x, dtype=float)
-    far = ~(np.abs(goal) < FAR)
+    far = ~np.isfinite(goal) | (goal > FAR)
     for _ in range(50):
         with np.errstate(all="ignore"):
             step = np.where(far, 0.0, (f(x) - goal) / slope(x))

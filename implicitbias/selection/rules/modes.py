@@ -16,7 +16,7 @@ __all__: list[str] = []
 
 TOLERANCE = 1e-10
 ZERO = 1e-14
-"""A mode of the start below this part of the largest is rounding, and taken for zero, where it stays."""
+"""A mode of start or target below this part of the largest is rounding, and taken for zero."""
 
 
 def imbalances(setting: Any) -> np.ndarray:
@@ -33,8 +33,8 @@ def imbalances(setting: Any) -> np.ndarray:
 def deep_modes(setting: Any, run: Any = None) -> DeepModes:
     """The curve of the singular modes."""
     found = modes(setting)
-    start = np.where(np.abs(found.w) > ZERO * np.max(np.abs(found.w)), found.w, 0.0)
-    return DeepModes(found.U, found.V, start, found.s, setting.model.depth, imbalances(setting))
+    start, target = (np.where(np.abs(x) > ZERO * np.max(np.abs(x)), x, 0.0) for x in (found.w, found.s))
+    return DeepModes(found.U, found.V, start, target, setting.model.depth, imbalances(setting))
 
 
 def _own_hidden_units(setting: Any) -> bool:
