@@ -146,8 +146,12 @@ class FourierMargin(Program):
         if self.depth > 2:
             raise ValueError("beyond depth two the program is not convex: certify a direction instead")
         separating_direction(self.Z)
-        import cvxpy
-
+        try:
+            import cvxpy
+        except ImportError as error:
+            raise ImportError(
+                "a Fourier margin is a cone program: pip install 'implicitbias[sdp]'"
+            ) from error
         F, size = spectrum(np.eye(self.shape[0])), float(np.max(np.abs(self.Z)))
         w = cvxpy.Variable(self.shape[0])
         parts = cvxpy.vstack([F.real @ w, F.imag @ w])
@@ -157,21 +161,21 @@ class FourierMargin(Program):
         return _polished(self.Z, w.value / np.min(self.Z @ w.value))
 
     def certify(self, w: np.ndarray) -> Certificate:
-        """For w scaled to least margin one, with the α ≥ 0 that fits ∇(‖Fw‖_p^p/p) = Zᵀα best on the margin."""
-        margins = self.Z @ w
-        if np.min(margins) <= 0:
-            return Certificate(np.inf, np.inf, np.inf, np.full(len(margins), np.nan))
+        """For w scaled to least margin one, with the α ≥ 0 that fits r_k(FZᵀα)_k = r_k^p ŵ_k/|ŵ_k|, r = |ŵ|, and
+        α_i(z_i·w − 1) = 0 best: stationarity is what they are missed by.
+        """
         from scipy.optimize import nnls
 
+        margins, p = self.Z @ w, 2 / self.depth
+        if np.min(margins) <= 0:
+            return Certificate(np.inf, np.inf, np.inf, np.full(len(margins), np.nan))
         v = w / np.min(margins)
         r, phase = _polar(v)
-        p, on = 2 / self.depth, r > 1e-7 * np.max(r)
-        slope = np.where(on, np.where(on, r, 1.0) ** (p - 1), 0.0) * phase
-        active = np.flatnonzero(self.Z @ v <= 1 + 1e-6)
-        columns = spectrum(self.Z[active])[:, on]
-        A, b = np.hstack([columns.real, columns.imag]).T, np.concatenate([slope[on].real, slope[on].imag])
-        alpha = np.zeros(len(margins))
-        alpha[active], off = nnls(A, b)
+        left, right = (r * spectrum(self.Z)).T, r**p * phase
+        slack = np.diag(self.Z @ v - 1) * float(np.max(r))
+        A = np.vstack([left.real, left.imag, slack])
+        b = np.concatenate([right.real, right.imag, np.zeros(len(margins))])
+        alpha, off = nnls(A, b)
         stationarity = float(off) / float(np.linalg.norm(b))
         if self.depth > 2:
             return Certificate(0.0, stationarity, np.nan, alpha)

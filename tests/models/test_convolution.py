@@ -179,4 +179,4 @@ def test_a_single_sample_is_stationary_at_its_loudest_frequencies_at_every_depth
     only[[k, -k]] = z_hat[[k, -k]]
     w = np.fft.ifft(only, norm="ortho").real
     for depth in (2, 3, 4):
-        assert certify(w, FourierMargin(z, depth)).stationarity <= 1e-12
+        assert certify(w, FourierMargin(z, depth)).stationarity <= 1e-7  # (1e-16)^{1/2}

@@ -43,4 +43,5 @@ def test_a_convolution_selects_the_fourier_margin():
     prediction = ib.predict(setting, run)
     assert prediction.certificate.worst <= 1e-10
     assert ib.compare(run, prediction).distance < 0.01
+    assert 0 < ib.compare(run, prediction).certificate.gap < 0.02
     assert np.linalg.norm(prediction.direction - ib.max_margin(data, 2).direction) > 0.1
