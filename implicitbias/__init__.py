@@ -55,6 +55,7 @@ from .selection.homotopy import *
 from .selection.least_norm import *
 from .selection.margins import *
 from .selection.modes import *
+from .selection.nuclear import *
 from .selection.penalized import *
 from .selection.prediction import *
 from .selection.programs import *

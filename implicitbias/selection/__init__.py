@@ -8,6 +8,7 @@ from . import (
     least_norm,
     margins,
     modes,
+    nuclear,
     penalized,
     prediction,
     programs,
@@ -27,6 +28,7 @@ from .homotopy import *
 from .least_norm import *
 from .margins import *
 from .modes import *
+from .nuclear import *
 from .penalized import *
 from .prediction import *
 from .programs import *
@@ -47,6 +49,7 @@ __all__ += homotopy.__all__
 __all__ += least_norm.__all__
 __all__ += margins.__all__
 __all__ += modes.__all__
+__all__ += nuclear.__all__
 __all__ += penalized.__all__
 __all__ += prediction.__all__
 __all__ += programs.__all__
