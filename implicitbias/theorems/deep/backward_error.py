@@ -68,7 +68,7 @@ def global_order(runs: dict[str, Run]) -> Evidence:
     return slope_evidence([steps.setting.optimizer.step for steps, _ in pairs], errors, 2)
 
 
-def _of(step: type, text: str) -> Hypothesis:
+def _of(step: Any, text: str) -> Hypothesis:
     """The setting is one of plain steps at a constant size, or of their modified flow."""
 
     def test(setting: Setting) -> bool:
