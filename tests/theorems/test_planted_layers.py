@@ -26,6 +26,8 @@ CASES = [
     ("label-noise-least-trace", MATRIX + "noise", "least_trace", times(0.8)),
     ("convolution-fourier-entropy", RULES + "convolution", "FourierHypentropy",
      lambda v: FourierHypentropy(v.log_c + 1e-3)),
+    ("convolution-fourier-l1", "implicitbias.theorems.deep.convolution", "vertex",
+     lambda v: v._replace(rho=1.1 * v.rho)),
 ]  # fmt: skip
 
 
