@@ -38,7 +38,7 @@ class Prediction:
     w : the selected solution (None for a curve; for a direction, the program's own scaling).
     direction : w/‖w‖₂ when only a direction is selected, else None.
     program, certificate : what w minimises, and the certificate of w for it.
-    rule, assumes : where it comes from, and what was taken on trust.
+    rule, assumes : where it comes from, and what was taken on trust, or is worth a remark.
     """
 
     rule: Rule
@@ -122,7 +122,7 @@ def predict(setting: Any, run: Any = None) -> Prediction:
                     _ = value.solution
             except Infeasible as error:
                 raise NoPrediction(str(error), certificate=error.weights) from error
-            return Prediction(rule, value, _assumed(rule, setting, run))
+            return Prediction(rule, value, _assumed(rule, setting, run) + getattr(value, "remarks", ()))
         missed[rule.name] = miss
     raise NoPrediction(_summary(setting), missed)
 

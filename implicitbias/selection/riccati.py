@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,23 @@ class RiccatiSolution:
 
     which never overflows and never leaves rank h, where the textbook's single formula loses all digits
     beyond ‖F‖t ≈ 15. At t = ∞ the eigenvectors of F with positive eigenvalue that Q₀ reaches, the largest first,
-    give P(∞) = Σ 2f Proj_{V_f}.
+    give P(∞) = Σ 2f Proj_{V_f}. P holds W, the representational similarities and the neural tangent kernel.
 
     Parameters
     ----------
     theta0 : (W₁ (h, d_in), W₂ (d_out, h)); where it is not λ-balanced, λ is the mean of diag D and the
         curve is not the flow's.
     T : (d_out, d_in) the target.
+
+    The curve is a function f(t) or f(log_time=log t), t ≥ 0; an array adds a leading axis, and ``np.inf`` is allowed.
+
+    Examples
+    --------
+    >>> curve = RiccatiSolution((np.eye(2) / 2, np.eye(2) / 2), np.diag([2.0, -1.0]))
+    >>> curve(np.inf).round(12).tolist(), curve.remarks[0][:29]
+    ([[2.0, 0.0], [0.0, 0.0]], 'the flow tends to a saddle, a')
+    >>> curve.tangent_kernel(np.inf).diagonal().round(12).tolist()
+    [4.0, 2.0, 2.0, 0.0]
     """
 
     def __init__(self, theta0: tuple[np.ndarray, np.ndarray], T: np.ndarray) -> None:
@@ -53,22 +64,50 @@ class RiccatiSolution:
 
     def __call__(self, t: Any = None, *, log_time: Any = None) -> np.ndarray:
         """W at time t, or at log t; an array adds a leading axis."""
+        W: np.ndarray = self.gram(t, log_time=log_time)[..., self.d_in :, : self.d_in]
+        return W
+
+    def gram(self, t: Any = None, *, log_time: Any = None) -> np.ndarray:
+        """P = [[W₁ᵀW₁, Wᵀ], [W, W₂W₂ᵀ]] at time t, or at log t; an array adds a leading axis."""
         times = np.asarray(t if log_time is None else np.exp(log_time), dtype=float)
         if np.any(~(times >= 0)):
             raise ValueError("the closed form is defined for t ≥ 0")
         flat = times.ravel()
-        W = np.empty((flat.size, *self._block(np.zeros((len(self.F),) * 2)).shape))
+        P = np.empty((flat.size, *self.F.shape))
         Q, now = self.Q0, 0.0
         for i in np.argsort(flat, kind="stable"):
             if np.isinf(flat[i]):
-                W[i] = self._block(self.limit())
+                P[i] = self.limit()
                 continue
             Q, now = self.advance(Q, flat[i] - now), flat[i]
-            W[i] = self._block(Q @ Q.T)
-        return W.reshape(*times.shape, *W.shape[1:])
+            P[i] = Q @ Q.T
+        return P.reshape(*times.shape, *self.F.shape)
 
-    def _block(self, P: np.ndarray) -> np.ndarray:
-        return P[self.d_in :, : self.d_in]
+    def representations(self, t: Any = None, *, log_time: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """(W₁ᵀW₁ (d_in, d_in), W₂W₂ᵀ (d_out, d_out)): the similarities of hidden units to inputs and outputs."""
+        P = self.gram(t, log_time=log_time)
+        return P[..., : self.d_in, : self.d_in], P[..., self.d_in :, self.d_in :]
+
+    def tangent_kernel(self, t: Any = None, *, log_time: Any = None) -> np.ndarray:
+        """K = W₂W₂ᵀ ⊗ I + I ⊗ W₁ᵀW₁, with which W, row by row, moves: Ẇ = −K(W − T)."""
+        inner, outer = self.representations(t, log_time=log_time)
+        I_in, I_out = np.eye(self.d_in), np.eye(len(self.F) - self.d_in)
+        K = np.einsum("...ac,bd->...abcd", outer, I_in) + np.einsum("...bd,ac->...abcd", inner, I_out)
+        size = self.d_in * len(I_out)
+        return K.reshape(*inner.shape[:-2], size, size)
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What ``predict`` adds: whether the limit is a saddle."""
+        T, h = self.F[self.d_in :, : self.d_in], self.Q0.shape[1]
+        s = np.linalg.svd(T, compute_uv=False)
+        missed = float(np.linalg.norm(self(np.inf) - T)) ** 2
+        if missed <= np.sum(s[h:] ** 2) + 1e-8 * np.sum(s**2):
+            return ()
+        return (
+            f"the flow tends to a saddle, at ‖W − T‖_F = {np.sqrt(missed):.6g}: the start has no part along a mode of "
+            "T (square layers with λ = 0 keep the sign of det W), and a computed run leaves the saddle by rounding",
+        )
 
     def advance(self, Q: np.ndarray, duration: float) -> np.ndarray:
         """Q after ``duration``, up to a rotation on the right (which P does not see)."""

@@ -187,3 +187,111 @@ def test_the_curve_stays_at_its_saddle():
     for t in (100.0, 200.0, 1e4, 1e7, np.inf):
         np.testing.assert_allclose(f(t), np.diag([2.0, 1.5, 0.0]), atol=2e-2 if t == 100 else 1e-2)
         assert np.linalg.norm(f(t) - T) > 0.39
+
+
+# -- every shape, imbalance and hidden width, early and late -------------------------------------------
+
+
+def admissible():
+    """(d_in, h, d_out, λ): λ > 0 needs h ≤ d_out, λ < 0 needs h ≤ d_in, λ = 0 allows every h."""
+    for d_in, d_out, lam in [
+        (4, 4, 0),
+        (5, 3, 0),
+        (3, 5, 0),
+        (5, 3, 0.8),
+        (5, 3, -0.8),
+        (3, 5, 0.8),
+        (3, 5, -0.8),
+    ]:
+        widest = 7 if lam == 0 else d_out if lam > 0 else d_in
+        yield from ((d_in, h, d_out, lam) for h in (2, 3, 4, 5, 7) if h <= widest)
+
+
+def any_balanced(shape, rng):
+    """One layer of normal entries, the other (|λ|I + its Gram matrix)^½ in a random basis, where |λ| > 0."""
+    d_in, h, d_out, lam = shape
+    if lam == 0:
+        return balanced(shape, rng)
+    small, wide = (d_out, d_in) if lam < 0 else (d_in, d_out)
+    A = 0.5 * rng.standard_normal((small, h))
+    f, O = np.linalg.eigh(abs(lam) * np.eye(h) + A.T @ A)
+    B = orthonormal(wide, h, rng) @ (O * np.sqrt(f)) @ O.T
+    return (B.T, A) if lam < 0 else (A.T, B)
+
+
+def any_setting(shape, seed):
+    """s_min(T) ≥ 0.6; square shapes at λ = 0 with det W(0)·det T > 0."""
+    rng = np.random.default_rng(seed)
+    d_in, h, d_out, lam = shape
+    T, theta = target(shape, rng), any_balanced(shape, rng)
+    if lam == 0 and d_in == h == d_out and np.linalg.det(theta[1] @ theta[0]) * np.linalg.det(T) < 0:
+        T = T @ np.diag([-1.0] + [1.0] * (d_in - 1))
+    return Setting(MatrixRegression.whitened(T), DeepLinear(shape[:3]), GradientFlow(), theta)
+
+
+@pytest.mark.parametrize("shape", list(admissible()), ids=lambda s: "{}-{}-{} λ={}".format(*s))
+def test_early_and_late(shape):
+    s, times = any_setting(shape, 5), np.linspace(0, 4, 9)
+    f, T = closed_form(s), s.problem.target
+    assert np.abs(f(times) - integrate(s, times)).max() <= 1e-11
+    U, sigma, Vt = np.linalg.svd(T, full_matrices=False)
+    h = shape[1]
+    late = f(100.0)
+    assert np.all(np.isfinite(late))
+    if h >= len(sigma):  # the slowest rate is √(0.7² + 0.4²) − 0.4 ≥ 0.4
+        assert np.linalg.norm(late - T) <= 1e-12
+    else:
+        # towards the best of rank h, at the rate f_h − f_{h+1} of the eigenvalues of F
+        fs = np.sqrt(sigma**2 + shape[3] ** 2 / 4)
+        assert np.linalg.norm(late - (U[:, :h] * sigma[:h]) @ Vt[:h]) <= max(
+            1e-12, 1e3 * np.exp(-100 * (fs[h - 1] - fs[h]))
+        )
+    assert predict(s).value.remarks == ()
+
+
+# -- the other blocks of P ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 4, 0.0), (5, 3, 3, 0.8), (5, 4, 2, -0.4)])
+def test_representations_and_the_tangent_kernel(shape):
+    s = any_setting(shape, 1)
+    W1, W2 = s.init
+    f = closed_form(s)
+    inner, outer = f.representations(0.0)
+    np.testing.assert_allclose(inner, W1.T @ W1, atol=1e-15)
+    np.testing.assert_allclose(outer, W2 @ W2.T, atol=1e-15)
+    # K = JJᵀ, J the derivative of W, row by row, in (W₁, W₂); Ẇ = −K(W − T)
+    G = np.random.default_rng(0).standard_normal(s.problem.w_shape)
+    pulled = s.model.pullback(s.init, G)
+    moved = W2 @ pulled[0] + pulled[1] @ W1
+    np.testing.assert_allclose(f.tangent_kernel(0.0) @ G.ravel(), moved.ravel(), atol=1e-14)
+    h = 1e-3
+    rate = (8 * (f(1 + h) - f(1 - h)) - f(1 + 2 * h) + f(1 - 2 * h)) / (12 * h)
+    E = f(1.0) - s.problem.target
+    np.testing.assert_allclose(-f.tangent_kernel(1.0) @ E.ravel(), rate.ravel(), atol=1e-9)
+    assert f.tangent_kernel([0.0, np.inf]).shape == (2, E.size, E.size)
+    # at ∞ the kernel has the eigenvalues of λ-balanced layers at the minimum, e.g. 2f_i on u_iv_iᵀ
+    U, sigma, Vt = np.linalg.svd(s.problem.target, full_matrices=False)
+    top = np.outer(U[:, 0], Vt[0]).ravel()
+    np.testing.assert_allclose(
+        f.tangent_kernel(np.inf) @ top, 2 * np.sqrt(sigma[0] ** 2 + shape[3] ** 2 / 4) * top, atol=1e-11
+    )
+
+
+# -- starts that end at a saddle -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_predict_says_that_the_limit_is_a_saddle(seed):
+    wrong, right = setting(SHAPES[0], seed, sign=-1), setting(SHAPES[0], seed)
+    (remark,) = predict(wrong).assumes
+    assert "tends to a saddle, at ‖W − T‖_F = 0.7:" in remark  # s_min(T)
+    assert predict(right).assumes == ()
+
+
+def test_a_start_that_misses_a_mode_ends_at_a_saddle():
+    """W(0) = 0 in the second mode of layers wide enough for it."""
+    T = np.diag([2.0, 1.0, 0.0])
+    theta = tuple(np.diag([0.3, 0.0, 0.3]) for _ in range(2))
+    s = Setting(MatrixRegression.whitened(T), DeepLinear((3, 3, 3)), GradientFlow(), theta)
+    assert "‖W − T‖_F = 1:" in predict(s).assumes[0]
