@@ -26,6 +26,7 @@ from ..threads import one_blas_thread
 from .charts import checked_jacobian, choose_chart
 from .determinant import determinant_guard
 from .ending import End, Ending, Referee, at_start, is_near, is_same
+from .midpoint import ImplicitMidpoint
 from .oracle import SettingOracle, check_observe
 from .recorder import Recorder
 from .setting import Setting
@@ -251,7 +252,8 @@ class _Integration:
             if solver.status == "failed":
                 if self.is_least():  # there the integrator only chases rounding
                     return self.rest()
-                if self.counters["fallbacks"] >= MAX_FALLBACKS:
+                exact = self.numerics.method == "midpoint"  # no other method would keep the invariants
+                if exact or self.counters["fallbacks"] >= MAX_FALLBACKS:
                     return Ending("failed", f"the integrator stopped at time {self.t:.6g}: {message}")
                 self.counters["fallbacks"] += 1
                 # LSODA's history may be all that is wrong: once begun anew it often goes on, and is much faster
@@ -317,9 +319,9 @@ class _Integration:
     def _solver(self, clock: _Clock, s: float, end: float, method: str) -> Any:
         from scipy.integrate import LSODA, Radau
 
-        solvers = {"lsoda": LSODA, "radau": Radau}
+        solvers: dict[str, Any] = {"lsoda": LSODA, "radau": Radau, "midpoint": ImplicitMidpoint}
         if method not in solvers:
-            raise ValueError(f'method must be "lsoda" or "radau", got {method!r}')
+            raise ValueError(f'method must be "lsoda", "radau" or "midpoint", got {method!r}')
         derivative = checked_jacobian(lambda q: clock.field(s, q), self.q)
 
         def field(s: float, q: np.ndarray) -> np.ndarray:

@@ -58,7 +58,9 @@ def simulate(
     chart : "auto", "ordinary", "log" or "dual": coordinates of a flow. Log charts exist for elementwise
         products; the dual chart keeps by construction what theorems about mirror flows prove.
     polish : finish a mirror flow by Newton's method on its dual (``run.polished`` says so).
-    rtol, atol, method : tolerances of the integrator, and "lsoda" or "radau".
+    rtol, atol : tolerances of the integrator, for the error of each of its steps.
+    method : "lsoda", "radau", or "midpoint": the implicit midpoint rule, of order two, which conserves quadratic
+        invariants (the balancedness of layers) to rounding at any rtol, in many more steps where rtol is small.
 
     Returns
     -------
