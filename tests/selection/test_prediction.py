@@ -337,7 +337,7 @@ REFUSED = {
     "sign momentum": (Setting(C, LINEAR, SignDescent(Decay(0.1, 0.5), 0.9)), "normalised"),
     "decaying gradient descent": (Setting(C, LINEAR, GradientDescent(Decay(0.1, 0.5))), "constant step"),
     "a matrix": (Setting(WHITE, MatrixFactorization(2), FLOW, START), "DeepLinear with two layers"),
-    "a deep network": (Setting(WHITE, DeepLinear((3, 3, 3, 3)), FLOW, START), "two layers"),
+    "a deep network": (Setting(WHITE, DeepLinear((3, 3, 3, 3)), FLOW, Balanced(0.1, rng=0)), "two layers"),
 }  # fmt: skip
 
 
