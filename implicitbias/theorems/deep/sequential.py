@@ -15,6 +15,7 @@ from ...optimizers import GradientFlow
 from ...problems import MatrixRegression
 from ...selection import Hypothesis
 from ...selection.rules.networks import DEEP, UNIT_FLOW, WHITENED
+from .. import figures
 from ..base import Control, Evidence, Sample, Theorem
 from ..draws import Rng, matrix_with_spectrum
 
@@ -101,4 +102,57 @@ plateaus = Theorem(
     settings=_two_depths, measure=visits, bound=2e-2, instances=2, hypotheses=SEQUENTIAL, figure=staircase,
     run={"stop": Stop(loss=1e-3), "save": Save(every=1, fields=("loss", "w")), "rtol": 1e-6},
     control=Control("the upper layers large, so that W(0) alone is small", 0.1, {"init": _large_above}),
+)  # fmt: skip
+
+
+# -- when the modes are learned ------------------------------------------------------------------------
+
+TWO = (1e-6, 1e-8)
+THREE = (4e-3, 2e-3, 1e-3)
+
+
+def _scales(rng: Rng) -> dict[str, Setting]:
+    """Two layers at two scales, three layers at three, each with the same directions."""
+    two, three = small_random(rng, (3, 5, 4), *TWO), small_random(rng, (3, 4, 4, 3), *THREE)
+    return dict(zip(ENDS, two + three))
+
+
+def _until(loss: float) -> dict[str, Any]:
+    return {"stop": Stop(loss=loss), "save": Save(every=1, fields=("loss",)), "rtol": 1e-8}
+
+
+# below the last half-way loss of two layers, and the first of three
+ENDS = {f"N = 2, α = {a:g}": 0.1 for a in TWO} | {f"N = 3, α = {a:g}": 3.2 for a in THREE}
+
+
+def crossing(run: Run, k: int) -> float:
+    """The time at which the loss is half-way between ½Σ_{i≥k}s_i² and ½Σ_{i>k}s_i²: a cubic in its logit there."""
+    s = np.linalg.svd(run.setting.problem.target, compute_uv=False)
+    low, high = 0.5 * np.sum(s[k:] ** 2), 0.5 * np.sum(s[k - 1 :] ** 2)
+    t, loss = run.history["time"], run.history["loss"]
+    i = int(np.argmax(loss < (low + high) / 2))
+    near = slice(i - 2, i + 2)
+    y = (loss[near] - low) / (high - low)
+    logit = np.log(y / (1 - y))
+    return float(np.polyfit(logit, t[near] - t[i], 3)[-1] + t[i])
+
+
+def delays(runs: dict[str, Run]) -> Evidence:
+    """s_k dt_k/d ln(1/α) of two layers, all k; −d ln t_1/d ln α of three, extrapolated to α = 0."""
+    two, three = ([r for r in runs.values() if r.setting.model.depth == N] for N in (2, 3))
+    s = np.linalg.svd(two[0].setting.problem.target, compute_uv=False)
+    t = np.array([[crossing(run, k) for k in (1, 2, 3)] for run in two])
+    delay = (t[1] - t[0]) / np.log(TWO[0] / TWO[1])
+    t1 = np.array([crossing(run, 1) for run in three])
+    exponents = np.log2(t1[1:] / t1[:-1])
+    detail = {"seen": delay, "theory": 1 / s, "axes": ("mode k", "dt_k/d ln(1/α), N = 2", "")}
+    return Evidence(np.array([*(s * delay), 2 * exponents[1] - exponents[0]]), np.ones(4), detail)
+
+
+escape_times = Theorem(
+    id="escape-times", family="deep", kind="rate", source="saxe2014exact",
+    claim="Mode k is learned at ln(1/α)/s_k + O(1) by two layers, mode one at a time of order α^{−(N−2)} by more.",
+    settings=_scales, measure=delays, bound=1e-3, instances=2, hypotheses=SEQUENTIAL, figure=figures.points,
+    run={label: _until(loss) for label, loss in ENDS.items()},
+    control=Control("the upper layers large, so that W(0) alone is small", 0.5, {"init": _large_above}),
 )  # fmt: skip
