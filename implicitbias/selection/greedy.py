@@ -11,12 +11,13 @@ from ..problems import Problem
 
 __all__ = ["GreedyLowRank"]
 
-FLAT = 1e-8
+FLAT = 1e-6
 """A top eigenvalue of −∇f of this size relative to that at zero is none."""
-SEED = 1e-5
-"""Entries of the new column relative to the size that it will have; the error of the path is of its square."""
+SEED = 1e-3
+"""The new column at first, relative to what it will be: its distance from the phase is of the square, and dies out."""
 AT_REST = 1e-10
-"""The gradient in U at which a phase has ended, relative to ‖A(0)‖_F ‖U‖_F."""
+"""The gradient in U at which a phase has ended, relative to ‖A(0)‖_F ‖U‖_F; below SEED · FLAT, where one may begin."""
+MOST_STEPS = 20_000
 
 
 class GreedyLowRank:
@@ -88,9 +89,9 @@ class GreedyLowRank:
         setting = Setting(
             self.problem, MatrixFactorization(start.shape[1], tied=True), GradientFlow(), (start,)
         )
-        rest = AT_REST * self.size * max(np.linalg.norm(U), self._length(U, v))
-        run = simulate(setting, Stop(gradient=rest))
-        if not run.converged:
+        rest = AT_REST * self.size * max(float(np.linalg.norm(U)), self._length(U, v))
+        run = simulate(setting, Stop(gradient=rest, steps=MOST_STEPS))
+        if not run.converged or run.loss >= float(self.problem.loss(U @ U.T)):
             raise ArithmeticError(f"phase {start.shape[1]} of the greedy path found no limit: {run.message}")
         limit: np.ndarray = run.theta[0]
         return limit
