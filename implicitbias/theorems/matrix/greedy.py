@@ -20,8 +20,6 @@ from .. import figures
 from ..base import Control, Evidence, Sample, Theorem
 from ..draws import Rng
 
-Spectrum = tuple[np.ndarray, np.ndarray]
-
 
 def completion(rng: Rng) -> MatrixCompletion:
     """A symmetric 4×4 matrix without one pair of entries, scaled so that the largest eigenvalue of A(0) is 1."""
@@ -34,7 +32,7 @@ def completion(rng: Rng) -> MatrixCompletion:
 
 
 @lru_cache(maxsize=1024)
-def spectrum(problem: MatrixCompletion) -> Spectrum:
+def spectrum(problem: MatrixCompletion) -> tuple[np.ndarray, np.ndarray]:
     """(μ, v): the eigenvalues of A(0) = −(G + Gᵀ), falling, and its eigenvectors in columns."""
     G = problem.gradient(np.zeros(problem.w_shape))
     mu, v = np.linalg.eigh(-(G + G.T))
@@ -52,15 +50,25 @@ LATE = 0.5
 """The time s in X(s), in units in which μ₁ = 1; ⟨v₁, W₀v₁⟩ = 1."""
 
 
+def _overlap(problem: MatrixCompletion, U: np.ndarray) -> float:
+    """‖Uᵀv₁‖ = ⟨v₁, UUᵀv₁⟩^½."""
+    return float(np.linalg.norm(U.T @ spectrum(problem)[1][:, 0]))
+
+
 def _scaled_starts(problem: MatrixCompletion, B: np.ndarray, scales: tuple[float, ...]) -> dict[str, Setting]:
     """W(0) = αW₀, W₀ = BBᵀ/‖Bᵀv₁‖², at each α; and, at one far below, of rank one: αv₁v₁ᵀ."""
-    v1 = spectrum(problem)[1][:, :1]
-    B = B / np.linalg.norm(B.T @ v1)
-    starts = {f"α = {a:g}": np.sqrt(a) * B for a in scales} | {LIMIT: np.sqrt(LIMIT_SCALE) * v1}
-    flow = GradientFlow()
+    starts = {f"α = {a:g}": np.sqrt(a) / _overlap(problem, B) * B for a in scales}
+    starts[LIMIT] = np.sqrt(LIMIT_SCALE) * spectrum(problem)[1][:, :1]
     return {
-        k: Setting(problem, MatrixFactorization(U.shape[1], tied=True), flow, (U,)) for k, U in starts.items()
+        label: Setting(problem, MatrixFactorization(U.shape[1], tied=True), GradientFlow(), (U,))
+        for label, U in starts.items()
     }
+
+
+def _turned(problem: MatrixCompletion) -> np.ndarray:
+    """I + qqᵀ, q = (v₁ + v₂)/√2."""
+    q = spectrum(problem)[1][:, :2].sum(axis=1) / np.sqrt(2)
+    return np.asarray(np.eye(4) + np.outer(q, q))
 
 
 def _isotropic(rng: Rng) -> dict[str, Setting]:
@@ -68,12 +76,8 @@ def _isotropic(rng: Rng) -> dict[str, Setting]:
 
 
 def _generic(rng: Rng) -> dict[str, Setting]:
-    """B = I + qqᵀ + normal entries/5, q = (v₁ + v₂)/√2."""
     problem = completion(rng)
-    both = spectrum(problem)[1][:, :2].sum(axis=1)
-    return _scaled_starts(
-        problem, np.eye(4) + np.outer(both, both) / 2 + rng.standard_normal((4, 4)) / 5, SMALLER
-    )
+    return _scaled_starts(problem, _turned(problem) + rng.standard_normal((4, 4)) / 5, SMALLER)
 
 
 def _at(scale: float) -> dict[str, object]:
@@ -88,8 +92,7 @@ def exponent(runs: dict[str, Run], share: float) -> Evidence:
     mu = spectrum(runs[LIMIT].setting.problem)[0]
     near = [r for k, r in runs.items() if k != LIMIT]
     off = np.array([np.linalg.norm(r.w - runs[LIMIT].w) for r in near])
-    v1 = spectrum(runs[LIMIT].setting.problem)[1][:, 0]
-    scales = np.array([v1 @ r.setting.w0 @ v1 for r in near])
+    scales = np.array([_overlap(r.setting.problem, r.setting.theta0[0]) ** 2 for r in near])
     p = share * (mu[0] - mu[1]) / mu[0]
     seen = np.log(off[-2] / off[-1]) / np.log(scales[-2] / scales[-1])
     detail = {
@@ -106,33 +109,21 @@ def _shares(setting: Setting) -> np.ndarray:
     return row / row[0]
 
 
-def _norm(setting: Setting) -> float:
-    """‖W₀‖₂/⟨v₁, W₀v₁⟩."""
-    v1 = spectrum(setting.problem)[1][:, 0]
-    return float(np.linalg.norm(setting.w0, 2) / (v1 @ setting.w0 @ v1))
-
-
-def _mixed(setting: Setting) -> tuple[np.ndarray]:
-    """(I + ½qqᵀ)U₀, q = (v₁ + v₂)/√2, with ⟨v₁, W₀v₁⟩ as before."""
-    v = spectrum(setting.problem)[1]
-    U = setting.theta0[0] + 0.25 * np.outer(v[:, 0] + v[:, 1], v[:, 0] + v[:, 1]) @ setting.theta0[0]
+def _restart(setting: Setting, B: np.ndarray) -> tuple[np.ndarray]:
+    """B at the scale of U₀, so that ⟨v₁, W₀v₁⟩ is kept; a start of rank one stays."""
+    (U,) = setting.theta0
     if U.shape[1] == 1:
-        return (setting.theta0[0],)
-    return (U * (np.linalg.norm(setting.theta0[0].T @ v[:, 0]) / np.linalg.norm(U.T @ v[:, 0])),)
+        return (U,)
+    return (B * (_overlap(setting.problem, U) / _overlap(setting.problem, B)),)
 
 
-def _unmixed(setting: Setting) -> tuple[np.ndarray]:
-    """√α I; the start of rank one stays."""
-    U = setting.theta0[0]
-    return (
-        U
-        if U.shape[1] == 1
-        else np.sqrt(np.sum((U.T @ spectrum(setting.problem)[1][:, 0]) ** 2)) * np.eye(4),
-    )
+def _well_mixed(setting: Setting) -> bool:
+    scale = _overlap(setting.problem, setting.theta0[0]) ** 2
+    return bool(abs(_shares(setting)[1]) >= 0.3 and np.linalg.norm(setting.w0, 2) <= 4 * scale)
 
 
 OVERLAP = Hypothesis(
-    "⟨v₁, W₀v₁⟩ > 0", lambda s: np.linalg.norm(s.theta0[0].T @ spectrum(s.problem)[1][:, 0]) > 0
+    "⟨v₁, W₀v₁⟩ > 0", lambda s: _overlap(s.problem, s.theta0[0]) > 1e-6 * np.linalg.norm(s.theta0[0])
 )
 ALONE = Hypothesis("v₁ is an eigenvector of W₀", lambda s: np.linalg.norm(_shares(s)[1:]) <= 1e-12)
 MIXED = Hypothesis(
@@ -141,7 +132,7 @@ MIXED = Hypothesis(
 )
 WELL_MIXED = Hypothesis(
     "|⟨v₁, W₀v₂⟩| ≥ 0.3 and ‖W₀‖₂ ≤ 4, in units of ⟨v₁, W₀v₁⟩, unless the start has rank one",
-    lambda s: s.model.rank == 1 or (abs(_shares(s)[1]) >= 0.3 and _norm(s) <= 4),
+    lambda s: s.model.rank == 1 or _well_mixed(s),
 )
 
 
@@ -157,7 +148,8 @@ greedy_first_phase = Theorem(
     claim="From αI the flow on UUᵀ leaves zero on a path of rank one, up to an error of order α^{(μ₁−μ₂)/μ₁}.",
     settings=_isotropic, measure=lambda runs: exponent(runs, 1.0), run=FIRST_PHASE, bound=1e-2,
     hypotheses=(*TIED_FLOW, OVERLAP, ALONE), conditions=(_gaps(0.2),), figure=figures.along,
-    control=Control("a start that mixes v₁ and v₂: the exponent halves", 0.1, {"init": _mixed}),
+    control=Control("a start that mixes v₁ and v₂: the exponent halves", 0.1,
+                    {"init": lambda s: _restart(s, _turned(s.problem))}),
 )  # fmt: skip
 
 greedy_first_phase_generic = Theorem(
@@ -165,7 +157,8 @@ greedy_first_phase_generic = Theorem(
     claim="From a generic start αW₀ the error of the path of rank one is of order α^{(μ₁−μ₂)/(2μ₁)}.",
     settings=_generic, measure=lambda runs: exponent(runs, 0.5), run=FIRST_PHASE, bound=1e-2,
     hypotheses=(*TIED_FLOW, OVERLAP, MIXED), conditions=(_gaps(0.35), WELL_MIXED), figure=figures.along,
-    control=Control("a multiple of the identity: the exponent doubles", 0.1, {"init": _unmixed}),
+    control=Control("a multiple of the identity: the exponent doubles", 0.1,
+                    {"init": lambda s: _restart(s, np.eye(4))}),
 )  # fmt: skip
 
 # -- from saddle to saddle ---------------------------------------------------------------------------
