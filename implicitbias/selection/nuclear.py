@@ -32,7 +32,7 @@ DENSE = 900
 class Measurements(NamedTuple):
     """Orthonormal measurements Bᵢ, ⟨B_i, W⟩ = b_i, that say what a problem's do; entries of W, or rows of a matrix."""
 
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     entries: Any
     rows: Any
     b: np.ndarray
@@ -183,7 +183,7 @@ class LeastNuclearNorm(Program):
         return best
 
     @property
-    def solution(self) -> np.ndarray:  # type: ignore[override]
+    def solution(self) -> np.ndarray:
         return self._solved[0]
 
     @property

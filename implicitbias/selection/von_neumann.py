@@ -103,13 +103,15 @@ class VonNeumannProjection(Program):
             state = _Exponential.of(S + np.tensordot(nu, A, 1))
             off = np.tensordot(A, state.X, 2) - b
             size = float(np.linalg.norm(off))
-            best, least, worse = (nu, size, 0) if size < least else (best, least, worse + 1)
+            worse = 0 if size < least else worse + 1
+            if size < least:
+                best, least = nu, size
             if worse > 3 and least <= 1e-10 * np.linalg.norm(b):
                 break  # at rounding
             step = np.linalg.lstsq(state.slope(A), off, rcond=EPS)[0]
             moved = float(np.linalg.norm(np.tensordot(step, A, 1), 2))
             nu = nu - step * min(1.0, LEVEL / moved if moved else 1.0)
-        return best, least / float(np.linalg.norm(b) or 1.0)
+        return best, least / (float(np.linalg.norm(b)) or 1.0)
 
     @cached_property
     def _multiplier(self) -> np.ndarray:
