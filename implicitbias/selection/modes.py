@@ -22,9 +22,11 @@ class DeepModes:
     Target and start have common singular vectors p_i, q_i; each mode moves alone, from u_i(0) to its target s_i:
 
         balanced layers            u̇ = N |u|^{2−2/N} (s − u)
-        two layers, a² − b² = λ    u̇ = 2 √(u² + λ²/4) (s − u),      u = ab.
+        two layers                 u̇ = 2 √(u² + c²) (s − u),      c² = ¼(a² + b²)² − u² conserved,
 
-    For two layers, with c = |λ|/2, R = √(s² + c²), e = e^{−2Rt}, φ = (1 − e)/(2R) and g = u + √(u² + c²),
+    a² and b² the mode's parts of W₂W₂ᵀ and W₁ᵀW₁; if it has a hidden unit of its own, u = ab and c = ½|a² − b²|.
+
+    For two layers, with R = √(s² + c²), e = e^{−2Rt}, φ = (1 − e)/(2R) and g = u + √(u² + c²),
 
         g = [g(0) e + φ (g₊g(0) + c²)] / [e + φ (g(0) + c²/g₊)],      g₊ = s + R      (s ≥ 0).
 
@@ -37,7 +39,7 @@ class DeepModes:
     U, V : (p, r), (q, r) the common singular vectors.
     start, target : (r,) u(0) and s, of any sign.
     depth : N.
-    imbalance : (r,) λ of each mode, for two layers.
+    c : (r,) for two layers; zero where they are balanced.
 
     The curve is a function f(t) or f(log_time=log t), t ≥ 0; an array adds a leading axis, and ``np.inf`` is allowed.
 
@@ -50,11 +52,23 @@ class DeepModes:
     """
 
     def __init__(
-        self, U: np.ndarray, V: np.ndarray, start: Any, target: Any, depth: int, imbalance: Any = 0.0
+        self, U: np.ndarray, V: np.ndarray, start: Any, target: Any, depth: int, c: Any = 0.0
     ) -> None:
         self.U, self.V, self.depth = U, V, depth
-        self.start, self.target, self.imbalance = np.broadcast_arrays(
-            *(np.asarray(x, dtype=float) for x in (start, target, imbalance))
+        self.start, self.target, self.c = np.broadcast_arrays(
+            *(np.asarray(x, dtype=float) for x in (start, target, c))
+        )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What ``predict`` adds: which modes do not grow to their target."""
+        lost = np.abs(self.target[(self.c == 0) & (self.start * self.target <= 0) & (self.target != 0)])
+        if not lost.size:
+            return ()
+        values = ", ".join(f"{s:.6g}" for s in np.sort(lost)[::-1])
+        return (
+            f"modes of the target with singular values {values} start at zero, or with the other sign, and vanish: "
+            "the flow tends to a saddle where the layers have room for more, and a computed run leaves it by rounding",
         )
 
     def __call__(self, t: Any = None, *, log_time: Any = None) -> np.ndarray:
@@ -72,12 +86,12 @@ class DeepModes:
         if np.any(~(t >= 0)):
             raise ValueError("the closed form is defined for t ≥ 0")
         flat, u = t.ravel(), np.empty((t.size, self.start.size))
-        for i, (u0, s, lam) in enumerate(zip(self.start, self.target, self.imbalance)):
+        for i, (u0, s, c) in enumerate(zip(self.start, self.target, self.c)):
             sign = -1.0 if u0 < 0 else 1.0
-            if u0 == 0 and lam == 0:
+            if u0 == 0 and c == 0:
                 u[:, i] = 0.0
-            elif self.depth == 2 and lam != 0:
-                u[:, i] = _two_layers(u0, s, abs(lam) / 2, flat)
+            elif self.depth == 2 and c != 0:
+                u[:, i] = _two_layers(u0, s, c, flat)
             else:  # |u|, with the target seen from its side
                 u[:, i] = sign * _balanced(abs(u0), sign * s, self.depth, flat)
         return u.reshape(*t.shape, -1)

@@ -29,7 +29,7 @@ NAME = deep_modes_rule.name
 
 
 def mode(u0, s, N, t, lam=0.0):
-    return DeepModes(ONE, ONE, [u0], [s], N, [lam]).modes(t)[..., 0]
+    return DeepModes(ONE, ONE, [u0], [s], N, [lam / 2]).modes(t)[..., 0]
 
 
 def integrated(u0, s, N, t):
@@ -189,7 +189,7 @@ DEEP = NETWORKS[5]
     ("changed", "says"),
     [
         (rebuilt(DEEP, init=(DEEP.init[0][:, ::-1], *DEEP.init[1:])), "the part off the diagonal is"),
-        (rebuilt(DEEP, init=(2 * DEEP.init[0], DEEP.init[1] / 2, *DEEP.init[2:])), "the layers are balanced"),
+        (rebuilt(DEEP, init=(2 * DEEP.init[0], DEEP.init[1] / 2, *DEEP.init[2:])), "the layers are balanced, or"),
         (rebuilt(DEEP, optimizer=GradientDescent(0.1)), "gradient flow"),
         (rebuilt(DEEP, optimizer=GradientFlow(rates=(1.0, 2.0, 1.0, 1.0))), "rate one"),
         (rebuilt(DEEP, optimizer=GradientFlow(weight_decay=0.1)), "weight decay"),
@@ -209,4 +209,28 @@ def test_unbalanced_layers_that_share_hidden_units_are_refused():
     s = rebuilt(balanced, init=(A @ balanced.init[0], balanced.init[1] @ np.linalg.inv(A)))
     with pytest.raises(NoPrediction) as caught:
         closed_form(s)
-    assert "a hidden unit of its own" in caught.value.candidates[NAME]
+    assert "W₂W₂ᵀ and W₁ᵀW₁ diagonal" in caught.value.candidates[NAME]
+
+
+def test_layers_that_meet_at_an_angle():
+    """W₁ = √c O₁, W₂ = √c O₂ᵀ with orthonormal [O₁ O₂]: W(0) = 0, and u̇ = 2√(u² + c²)(s − u)."""
+    balanced, c = NETWORKS[3], 0.3
+    O = np.sqrt(c) * np.linalg.qr(np.random.default_rng(2).standard_normal((9, 7)))[0]
+    s = rebuilt(balanced, model=DeepLinear((4, 9, 3)), init=(O[:, :4], O[:, 4:].T))
+    times = np.linspace(0, 5, 11)
+    run = simulate(s, Stop(time=5), save=Save(at=times, fields=("w",)), rtol=1e-12)
+    np.testing.assert_allclose(closed_form(s)(times), run.history["w"], atol=1e-10)
+    sigma = np.linalg.svd(closed_form(s)(2.0), compute_uv=False)
+    np.testing.assert_allclose(sigma, [mode(0.0, x, 2, 2.0, 2 * c) for x in (2.0, 1.5, 0.0)], atol=1e-12)
+
+
+def test_predict_says_which_modes_are_lost():
+    W0 = np.diag([0.1, -0.1, 0.0])
+    model = DeepLinear((3, 3, 3, 3))
+    s = Setting(
+        MatrixRegression.whitened(np.diag([3.0, 2.0, 1.0])), model, GradientFlow(), model.factorize(W0)
+    )
+    (remark,) = predict(s).assumes
+    assert "singular values 2, 1 start at zero, or with the other sign" in remark
+    np.testing.assert_allclose(predict(s).at(np.inf), np.diag([3.0, 0.0, 0.0]), atol=1e-14)
+    assert predict(DEEP).assumes == ()

@@ -97,6 +97,8 @@ def layers_of(setting: Any) -> int:
 def modes(setting: Any) -> Modes:
     """Singular vectors of a generic combination of T and W(0) are those of both, where they have common ones."""
     T, W = setting.problem.target, setting.w0
+    if isinstance(setting.theta0, tuple):  # a product of layers that is zero, but for rounding
+        W = W * (np.linalg.norm(W) > 1e-14 * np.prod([np.linalg.norm(layer) for layer in setting.theta0]))
     size = float(np.linalg.norm(T)), float(np.linalg.norm(W))
     C = T + (0.6180339887 * size[0] / size[1] if size[1] else 0.0) * W
     U, _, Vt = np.linalg.svd(C, full_matrices=False)

@@ -37,14 +37,16 @@ def _deep(rng: Rng) -> dict[str, Setting]:
     return {f"N = {len(w) - 1}": aligned(rng, w) for w in ((4, 5, 3, 4), (3, 4, 4, 5, 3), (3, 3, 3, 3, 3, 3))}
 
 
-def _own_units(rng: Rng) -> dict[str, Setting]:
-    """Layers of any sizes in the target's bases: each mode has an imbalance of its own."""
+def _own_sizes(rng: Rng) -> dict[str, Setting]:
+    """Layers of any sizes in the target's bases; with units to spare, those of a mode meet at an angle α."""
     settings = {}
-    for d_in, h, d_out in ((4, 4, 4), (5, 3, 4)):
+    for d_in, h, d_out in ((4, 4, 4), (5, 3, 4), (4, 8, 3)):
         setting = aligned(rng, (d_in, h, d_out))
         U, _, Vt = np.linalg.svd(setting.problem.target, full_matrices=False)
-        a, b, R = rng.uniform(0.1, 1.2, h), rng.uniform(0.1, 1.2, h), orthonormal(h, h, rng)
-        theta = (R * b) @ Vt[:h], (U[:, :h] * a) @ R.T
+        r, R = min(d_in, h, d_out), orthonormal(h, h, rng)
+        a, b, alpha = rng.uniform(0.1, 1.2, r), rng.uniform(0.1, 1.2, r), rng.uniform(0, np.pi / 2, r)
+        turned = R[:, :r] * np.cos(alpha) + R[:, -r:] * np.sin(alpha) if h >= 2 * r else R[:, :r]
+        theta = (R[:, :r] * b) @ Vt[:r], (U[:, :r] * a) @ turned.T
         settings[f"{d_in}-{h}-{d_out}"] = Setting(setting.problem, setting.model, GradientFlow(), theta)
     return settings
 
@@ -83,7 +85,7 @@ deep_modes = Theorem(
 unbalanced_modes = Theorem(
     id="unbalanced-modes", family="deep", kind="exact", source="braun2022exact",
     claim="Two aligned layers of any imbalance, one for each mode, have modes in closed form between lazy and rich.",
-    settings=_own_units, rule=deep_modes_rule, run=RUN, bound=1e-9,
+    settings=_own_sizes, rule=deep_modes_rule, run=RUN, bound=1e-9,
     control=Control("the second layer moves at twice the rate", 1e-3, {"optimizer": GradientFlow(rates=(1.0, 2.0))}),
     figure=figures.network_map,
 )  # fmt: skip
