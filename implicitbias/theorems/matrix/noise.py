@@ -61,7 +61,7 @@ FULL_NOISE = Hypothesis(
 label_noise_trace = Theorem(
     id="label-noise-least-trace", family="matrix", kind="limit", source="gatmiry2023trace",
     claim="Label noise drives a deep linear network to the layers of its W with the least trace of the Hessian.",
-    settings=_unequal_layers, measure=above_the_least, bound=0.15,
+    settings=_unequal_layers, measure=above_the_least, bound=0.2,
     run={"stop": Stop(steps=STEPS), "save": Save(every=50, fields=("theta",))},
     hypotheses=(INTERPOLABLE, DEEP, FULL_NOISE, NO_DECAY), figure=figures.along,
     control=Control("SGD without noise on labels", 0.3, {"optimizer": SGD(STEP)}),
