@@ -71,6 +71,12 @@ nuclear_decay_rule = Rule(
 )
 
 
+DEEPER = Hypothesis(
+    "the model is DeepLinear with at least three layers",
+    lambda s: isinstance(s.model, DeepLinear) and s.model.depth >= 3,
+)
+
+
 def _aligned_modes(setting: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(U, x₀, Vᵀ, t): the modes of W₀ and t = UᵀTV on its diagonal."""
     U, x, Vt = np.linalg.svd(setting.w0, full_matrices=False)
@@ -112,10 +118,7 @@ aligned_decay_rule = Rule(
     source="dai2021representation",
     hypotheses=(
         WHITENED,
-        Hypothesis(
-            "the model is DeepLinear with at least three layers",
-            lambda s: isinstance(s.model, DeepLinear) and s.model.depth >= 3,
-        ),
+        DEEPER,
         UNIT_FLOW,
         KEPT_DECAY,
         BALANCED,

@@ -11,7 +11,7 @@ from ...problems import MatrixRegression
 from ...selection import Hypothesis
 from ...selection.rules.common import GRADIENT_FLOW, STATIONARY
 from ...selection.rules.networks import WHITENED
-from ...selection.rules.schatten import nuclear_decay_rule, nuclear_penalty
+from ...selection.rules.schatten import DEEPER, nuclear_decay_rule, nuclear_penalty
 from ...selection.rules.weight_decay import KEPT_DECAY
 from ...selection.schatten import SchattenPenalty
 from .. import figures
@@ -100,7 +100,7 @@ def off_the_modes(runs: dict[str, Run]) -> Evidence:
         half = program.roots(np.linalg.svd(T, compute_uv=False))[1] / 2
         W = program.local_minimum(int(np.sum(np.linalg.svd(run.w, compute_uv=False) > half)))
         off.append(float(np.linalg.norm(run.w - W) / np.linalg.norm(T)))
-        size = sum(float(np.sum(W**2)) for W in run.theta)
+        size = sum(float(np.sum(layer**2)) for layer in run.theta)
         off.append(max(float(np.linalg.norm(D)) for D in s.model.imbalances(run.theta)) / size)
         detail = detail or {"seen": run.w, "theory": W, "ylabel": "entries of W"}
     return Evidence(np.array(off), np.zeros(len(off)), detail)
@@ -110,11 +110,6 @@ def _rate(setting: Setting) -> float:
     decay = setting.optimizer.weight_decay
     return float(decay.value if isinstance(decay, Until) else decay)
 
-
-DEEPER = Hypothesis(
-    "the model is DeepLinear with at least three layers",
-    lambda s: isinstance(s.model, DeepLinear) and s.model.depth >= 3,
-)
 
 deep_layer_decay = Theorem(
     id="deep-layer-decay", family="matrix", kind="exact", source="dai2021representation",
