@@ -145,9 +145,10 @@ DEPTHS = {N: DeepLinear((WIDTH, *(2,) * (N - 1), 1)) for N in (3, 4)}
 
 
 def _two_depths(rng: Rng) -> dict[str, Setting]:
-    problem = gaussian_regression(rng, ROWS, WIDTH)
+    X, y = rng.standard_normal((ROWS, WIDTH)), rng.standard_normal(ROWS)
+    problem = Regression(X, y / np.linalg.norm(np.linalg.pinv(X) @ y))
     w0 = rng.standard_normal(WIDTH)
-    w0 *= 0.3 * np.sign(problem.y @ problem.X @ w0) / np.linalg.norm(w0)
+    w0 *= 0.2 * np.sign(problem.y @ problem.X @ w0) / np.linalg.norm(w0)
     return {
         f"N = {N}": Setting(problem, model, GradientFlow(), model.factorize(w0[None], rng=rng))
         for N, model in DEPTHS.items()
