@@ -6,6 +6,7 @@ finds the rank of the solution and a dual point; Newton's method on the factors 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -19,11 +20,15 @@ from .programs import UNSOLVED, Certificate, Infeasible, Program
 
 __all__ = ["LeastNuclearNorm"]
 
-ITERATIONS = 10_000
+Pair = tuple[np.ndarray, np.ndarray]
+
+ITERATIONS = 3_000
+"""With each threshold."""
 LOOK = 25
 """Iterations between two looks at the certificate."""
-STEP = 0.04
-"""The threshold, in units of the largest singular value of the measured part."""
+STEPS = (0.04, 0.6, 10.0)
+"""Thresholds, in units of the largest singular value of the measured part. The first suits tables, where many singular
+values matter; the others move further, where the objective is nearly constant on what the measurements leave free."""
 SOLVED = 1e-11
 DENSE = 900
 """Unknowns up to which Newton's method is tried."""
@@ -147,40 +152,49 @@ class LeastNuclearNorm(Program):
         return nu / max(1.0, float(most))
 
     @cached_property
-    def _solved(self) -> tuple[np.ndarray, np.ndarray]:
+    def _solved(self) -> Pair:
         """(W, ν)."""
         with one_blas_thread(max(self.shape)):
             return self._solve()
 
-    def _solve(self) -> tuple[np.ndarray, np.ndarray]:
+    def _solve(self) -> Pair:
         data = self._measurements
-        Z = data.adjoint(data.b)
-        step = STEP * float(np.linalg.norm(Z, 2))
-        best, least, rank = (Z, np.zeros_like(data.b)), np.inf, 0
-        if not step:
+        W = data.adjoint(data.b)
+        size = float(np.linalg.norm(W, 2))
+        best, least, nu = (W, np.zeros_like(data.b)), np.inf, np.zeros_like(data.b)
+        if not size:
             return best
-        for k in range(ITERATIONS):
+        for step in STEPS:
+            for pair in self._splitting(W, nu, step * size):
+                worst = self._certificate(*pair).worst
+                best, least = (pair, worst) if worst < least else (best, least)
+                if least <= SOLVED:
+                    return best
+            W, nu = best
+        if not least <= UNSOLVED:
+            raise ArithmeticError(
+                f"the least nuclear norm was not found: the best certificate is {least:.2g}"
+                + ("; does any positive semidefinite matrix meet the measurements?" if self.definite else "")
+            )
+        return best
+
+    def _splitting(
+        self, W: np.ndarray, nu: np.ndarray, step: float
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Douglas and Rachford's iteration from (W, ν); now and then what Newton makes of it, and its (W, ν)."""
+        data, rank = self._measurements, 0
+        Z = W - step * data.adjoint(nu)
+        for k in range(1, ITERATIONS + 1):
             W = data.project(Z)
             V = self._threshold(2 * W - Z, step)
             Z = Z + V - W
             if k % LOOK:
                 continue
-            found, then = [(W, data.forward(W - Z) / step)], rank
-            rank = int(np.linalg.matrix_rank(V))
+            nu, then, rank = data.forward(W - Z) / step, rank, int(np.linalg.matrix_rank(V))
             if rank == then > 0 and rank * sum(self.shape) + data.b.size <= DENSE:
-                found.append(polish(data.matrices(), data.b, V, found[0][1], rank, self.definite))
-            for w, nu in found:
-                nu = self._scaled(nu)
-                worst = self._certificate(w, nu).worst
-                best, least = ((w, nu), worst) if worst < least else (best, least)
-            if least <= SOLVED:
-                return best
-        if not least <= UNSOLVED:
-            raise ArithmeticError(
-                f"the least nuclear norm was not found: its certificate is {least:.2g} after {ITERATIONS:,} iterations"
-                + ("; does any positive semidefinite matrix meet the measurements?" if self.definite else "")
-            )
-        return best
+                X, dual = polish(data.matrices(), data.b, V, nu, rank, self.definite)
+                yield X, self._scaled(dual)
+            yield W, self._scaled(nu)
 
     @property
     def solution(self) -> np.ndarray:
@@ -204,7 +218,7 @@ class LeastNuclearNorm(Program):
         return Certificate(feasibility, abs(value - seen) / terms, (value - float(nu @ data.b)) / terms, nu)
 
 
-def _as_sensing(problem: Any) -> tuple[np.ndarray, np.ndarray]:
+def _as_sensing(problem: Any) -> Pair:
     """(A, b); observed entries are unit matrices."""
     if isinstance(problem, MatrixSensing):
         return problem.A, problem.b

@@ -117,7 +117,7 @@ class VonNeumannProjection(Program):
     def _multiplier(self) -> np.ndarray:
         """ν' of the orthonormal measurements, through S/2^k, …, S/2, S: ν grows in proportion to a large S."""
         with one_blas_thread(len(self.S)):
-            doublings = max(int(np.ceil(np.log2(max(np.linalg.norm(self.S, 2), 1.0) / LEVEL))), 0)
+            doublings = max(int(np.ceil(np.log2(max(float(np.linalg.norm(self.S, 2)), 1.0) / LEVEL))), 0)
             nu, residual = self._dual(self.S / 2**doublings, np.zeros(len(self._rows[1])))
             for k in range(doublings - 1, -1, -1):
                 nu, residual = self._dual(self.S / 2**k, 2 * nu)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from ...selection.rules.sensing import (
     MEASUREMENTS_CONSISTENT,
     SENSING,
     SYMMETRIC,
+    bracket,
     commuting_sensing_rule,
     entropy_of_start,
 )
@@ -56,19 +58,23 @@ def least_trace(problem: MatrixSensing) -> tuple[np.ndarray, np.ndarray, np.ndar
     return W, np.linalg.eigvalsh(W), np.linalg.eigvalsh(np.eye(len(W)) - Y)
 
 
-def _of_rank_two(problem: MatrixSensing, room: float) -> bool:
+def _of_rank_two(problem: MatrixSensing, eigenvalue: float, slack: float) -> bool:
     """Whether the least trace has rank two, its eigenvalues and slacks away from zero."""
-    _, x, slack = least_trace(problem)
-    return bool(x[2] >= 0.1 and x[1] <= 1e-9 and slack[2] >= room)
+    _, x, z = least_trace(problem)
+    return bool(x[2] >= eigenvalue and x[1] <= 1e-9 and z[2] >= slack)
 
 
 RANK_TWO = Hypothesis(
     "the least trace has rank two, with eigenvalues of at least 0.1 and dual slacks of at least 0.6",
-    lambda s: _of_rank_two(s.problem, 0.6),
+    lambda s: _of_rank_two(s.problem, 0.1, 0.6),
 )
 TURNED_RANK_TWO = Hypothesis(
-    "so has it once a measurement is turned, with dual slacks of at least 0.2",
-    lambda s: _of_rank_two(_turned(s.problem), 0.2),
+    "once a measurement is turned, the least trace has rank two, with eigenvalues and dual slacks of at least 0.3",
+    lambda s: _of_rank_two(_turned(s.problem), 0.3, 0.3),
+)
+TURNED_AWAY = Hypothesis(
+    "the turned measurement is away from commuting: ‖A₁A₂ − A₂A₁‖ ≥ 0.1 ‖A₁‖‖A₂‖",
+    lambda s: bracket(dataclasses.replace(s, problem=_turned(s.problem))) >= 0.1,
 )
 TURNED: dict[str, Any] = {"problem": lambda setting: _turned(setting.problem)}
 
@@ -90,8 +96,9 @@ commuting_sensing_entropy = Theorem(
     id="commuting-sensing-entropy", family="matrix", kind="exact", source="gunasekar2017factorization",
     claim="From U = αI, the flow on UUᵀ under commuting measurements selects by the von Neumann entropy at α².",
     settings=lambda rng: _commuting(rng, (1.0, 0.1, 1e-2)), rule=commuting_sensing_rule,
-    run={"stop": Stop(loss=1e-26)}, bound=1e-7, figure=eigenvalues_over_scales, conditions=(TURNED_RANK_TWO,),
-    control=Control("one measurement no longer commutes with the other", 1e-4, TURNED),
+    run={"stop": Stop(loss=1e-26), "rtol": 1e-12}, bound=1e-7, figure=eigenvalues_over_scales,
+    conditions=(TURNED_RANK_TWO, TURNED_AWAY),
+    control=Control("one measurement no longer commutes with the other", 1e-6, TURNED),
 )  # fmt: skip
 
 
@@ -112,10 +119,10 @@ def off_the_least_trace(runs: dict[str, Run]) -> Evidence:
 commuting_sensing_nuclear = Theorem(
     id="commuting-sensing-nuclear", family="matrix", kind="limit", source="gunasekar2017factorization",
     claim="As α → 0 it selects the matrix of least trace, that is of least nuclear norm, with a rate in powers of α.",
-    settings=lambda rng: _commuting(rng, (1e-1, 1e-2, 1e-4)), measure=off_the_least_trace,
-    hypotheses=commuting_sensing_rule.hypotheses, run={"stop": Stop(loss=1e-26)}, bound=1e-3, figure=figures.along,
-    conditions=(RANK_TWO, TURNED_RANK_TWO),
-    control=Control("one measurement no longer commutes with the other", 1e-2, TURNED),
+    settings=lambda rng: _commuting(rng, (1e-1, 1e-3, 1e-5)), measure=off_the_least_trace,
+    hypotheses=commuting_sensing_rule.hypotheses, run={"stop": Stop(loss=1e-26)}, bound=3e-4, figure=figures.along,
+    conditions=(RANK_TWO, TURNED_RANK_TWO, TURNED_AWAY),
+    control=Control("one measurement no longer commutes with the other", 1e-3, TURNED),
 )  # fmt: skip
 
 
