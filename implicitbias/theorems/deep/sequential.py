@@ -275,7 +275,7 @@ def second_mode(runs: dict[str, Run]) -> Evidence:
         seen.append(reached(LEARNED, y[:, 0], y[:, 1]))
 
     theory = np.full(len(seen), UNTOUCHED)
-    detail = {"seen": np.array(seen), "theory": theory, "axes": ("N − 2", "u₂/s₂ when u₁ = 0.9 s₁", "")}
+    detail = {"seen": np.array(seen), "theory": theory, "axes": ("N − 1", "u₂/s₂ when u₁ = 0.9 s₁", "")}
     return Evidence(detail["seen"], theory, detail)
 
 
