@@ -24,7 +24,7 @@ def aligned(rng: Rng, widths: Sequence[int]) -> Setting:
     p, q, r = widths[-1], widths[0], min(widths)
     T = matrix_with_spectrum(rng, p, q, np.linspace(2.0, 0.6, min(p, q)))
     U, _, Vt = np.linalg.svd(T, full_matrices=False)
-    model, u = DeepLinear(widths), rng.uniform(0.05, 0.3, r)
+    model, u = DeepLinear(tuple(widths)), rng.uniform(0.05, 0.3, r)
     start = model.factorize((U[:, :r] * u) @ Vt[:r], rng=rng)
     return Setting(MatrixRegression.whitened(T), model, GradientFlow(), start)
 
