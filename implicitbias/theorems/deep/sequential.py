@@ -14,7 +14,7 @@ from ...models.matrix import orthonormal
 from ...optimizers import GradientDescent, GradientFlow, HeavyBall
 from ...problems import MatrixRegression
 from ...selection import Hypothesis
-from ...selection.rules.common import CONVERGED
+from ...selection.rules.common import CONVERGED, NO_DECAY
 from ...selection.rules.modes import deep_modes_rule
 from ...selection.rules.networks import BALANCED, DEEP, PLAIN_STEP, TWO_LAYERS, UNIT_FLOW, WHITENED
 from .. import figures
@@ -42,7 +42,7 @@ def partial_sums(T: np.ndarray) -> list[np.ndarray]:
 def _large_above(setting: Setting) -> tuple[np.ndarray, ...]:
     """W₁ as it is, and every other layer with the singular values 3: the map is as small as W₁, the layers are not."""
     first, *others = setting.theta0
-    return (first, *(3 * orthonormal(*W.shape, None) for W in others))
+    return (first, *(3 * np.eye(len(W), W.shape[1]) for W in others))
 
 
 SMALL_LAYERS = Hypothesis(
@@ -59,7 +59,7 @@ def _values(setting: Setting) -> np.ndarray:
     return np.linalg.svd(setting.problem.target, compute_uv=False)
 
 
-SEQUENTIAL = (WHITENED, DEEP, UNIT_FLOW, SEPARATED, SMALL_LAYERS)
+SEQUENTIAL = (WHITENED, DEEP, UNIT_FLOW, NO_DECAY, SEPARATED, SMALL_LAYERS)
 
 # -- the plateaus ------------------------------------------------------------------------------------
 
