@@ -289,5 +289,5 @@ def test_tolerances_are_obeyed(method):
 
 def test_unknown_method():
     problem, _ = gaussian(0)
-    with pytest.raises(ValueError, match='"lsoda" or "radau", got \'euler\''):
+    with pytest.raises(ValueError, match='"lsoda", "radau" or "midpoint", got \'euler\''):
         ib.simulate(ib.Setting(problem, ib.Linear(), ib.GradientFlow()), method="euler")
