@@ -146,11 +146,11 @@ SOON = Hypothesis(
     lambda s: first_path(s.problem).rate >= 0.2,
 )
 SMALL = Hypothesis(
-    "the error predicted is at most 3e-5 at α = 1e-6, to 99% along v₂, and at least 1e-11 at α = 1e-8",
+    "the error predicted is at most 3e-5 at α = 1e-6, to 99% along v₂, and at least 1e-10 at α = 1e-8",
     lambda s: (
         predicted(s.problem, 1e-6)[0] <= 3e-5
         and np.sum(predicted(s.problem, 1e-6)[1:]) <= 0.01 * predicted(s.problem, 1e-6)[0]
-        and predicted(s.problem, 1e-8)[0] >= 1e-11
+        and predicted(s.problem, 1e-8)[0] >= 1e-10
     ),
 )
 
@@ -164,7 +164,7 @@ LEFT = Hypothesis(
     "with the control's matrix μ₂ ≤ 0.85, and the path's end is left at a rate of at least 0.15", _left_soon
 )
 
-FLOW = {f"α = {a:g}": {"stop": Stop(time=WAIT - np.log(a)), "rtol": 1e-9} for a in SCALES}
+FLOW = {f"α = {a:g}": {"stop": Stop(time=WAIT - np.log(a)), "rtol": 1e-3 * a} for a in SCALES}
 
 
 def _small_starts(rng: Rng) -> dict[str, Setting]:
