@@ -356,7 +356,7 @@ def test_every_candidate_is_named_with_its_first_missed_hypothesis(setting, says
         assert line == f"  {rule.name}: needs that {error.candidates[rule.name]}"
         # the first one, asked again by hand
         of_setting = [h for h in rule.hypotheses if h.of == "setting"]
-        missed = [h.text for h in of_setting if not h.holds(setting)]
+        missed = [h.missed_by(setting) for h in of_setting if not h.holds(setting)]
         if missed:
             assert error.candidates[rule.name] == missed[0]
     assert isinstance(error, ValueError)
