@@ -228,8 +228,8 @@ def _spectra(result: dict[str, Any], ax: Any) -> None:
             lw=0.9,
             label=None if deep else name,
         )
-    ax.set(xlabel="index", ylabel="singular value of W", yscale="log", ylim=(1e-5, 1e2))
-    ax.legend(fontsize=5.5, loc="lower left", ncols=2)
+    ax.set(xlabel="index", ylabel="singular value of W", yscale="log", ylim=(1e-6, 1e2))
+    ax.legend(fontsize=5, loc="lower left", ncols=2, frameon=True, framealpha=1, edgecolor="none")
 
 
 def _errors(result: dict[str, Any], ax: Any) -> None:

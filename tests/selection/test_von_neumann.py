@@ -95,3 +95,35 @@ def test_points_without_a_logarithm_and_measurements_without_a_point():
         _ = VonNeumannProjection(np.zeros((2, 2)), A, [1.0, -1.0]).solution
     with pytest.raises(ValueError, match="symmetric"):
         VonNeumannProjection([[0.0, 1.0], [0.0, 0.0]], A, [1.0, 1.0])
+
+
+def sensing_setting(seed, commuting, model=None, init=None):
+    A, b, _ = measured(seed, 4, 2, commuting)
+    model = ib.MatrixFactorization(4, tied=True) if model is None else model
+    return ib.Setting(ib.MatrixSensing(A, b), model, ib.GradientFlow(), init or ib.Balanced(0.1))
+
+
+@pytest.mark.parametrize("model", [ib.MatrixFactorization(4), ib.DeepLinear((4, 4, 4))], ids=repr)
+def test_two_equal_factors_select_as_one_does(model):
+    setting = sensing_setting(7, True, model)
+    run = ib.simulate(setting, ib.Stop(loss=1e-24))
+    pred = ib.predict(setting, run)
+    assert isinstance(pred.program, VonNeumannProjection)
+    assert ib.compare(run, pred).relative <= 1e-8
+    np.testing.assert_allclose(pred.w, ib.predict(sensing_setting(7, True)).w, atol=1e-12)
+
+
+def test_a_start_that_commutes_enters_by_its_logarithm():
+    setting = sensing_setting(8, True)
+    Q = np.linalg.eigh(np.tensordot([1.0, np.pi], setting.problem.A, 1))[1]
+    U = (Q * [0.1, 0.3, 0.5, 0.2]) @ Q.T
+    setting = sensing_setting(8, True, init=(U,))
+    run = ib.simulate(setting, ib.Stop(loss=1e-24))
+    assert ib.compare(run, ib.predict(setting, run)).relative <= 1e-8
+
+
+def test_measurements_that_do_not_commute_are_named():
+    with pytest.raises(ib.NoPrediction) as refusal:
+        ib.predict(sensing_setting(9, False))
+    reason = refusal.value.candidates["von Neumann entropy (commuting measurements)"]
+    assert "non-commuting measurements" in reason
