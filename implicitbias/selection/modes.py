@@ -47,8 +47,8 @@ class DeepModes:
     --------
     >>> one = np.eye(1)
     >>> curve = DeepModes(one, one, np.array([1e-3]), np.array([2.0]), depth=3)
-    >>> curve([0.0, 50.0, np.inf]).ravel().round(6).tolist()
-    [0.001, 0.003033, 2.0]
+    >>> curve([0.0, 4.0, np.inf]).ravel().round(6).tolist()
+    [0.001, 0.114737, 2.0]
     """
 
     def __init__(
