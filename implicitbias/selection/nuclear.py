@@ -73,6 +73,8 @@ class LeastNuclearNorm(Program):
 
     Raises
     ------
+    ValueError
+        for rows or columns of a completion without any observed entry, which it names.
     Infeasible
         by ``solution``, where no matrix meets the measurements; ``weights`` prove it.
     ArithmeticError
@@ -99,6 +101,18 @@ class LeastNuclearNorm(Program):
         if not isinstance(self.problem, MatrixSensing | MatrixCompletion):
             raise ValueError(
                 f"LeastNuclearNorm takes a MatrixSensing or a MatrixCompletion, got a {type(self.problem).__name__}"
+            )
+        unseen = [
+            f"{kind} {', '.join(map(str, index[:5]))}{', …' if len(index) > 5 else ''}"
+            for kind, index in (
+                ("rows", getattr(self.problem, "unobserved_rows", ())),
+                ("columns", getattr(self.problem, "unobserved_columns", ())),
+            )
+            if len(index)
+        ]
+        if unseen:
+            raise ValueError(
+                f"{' and '.join(unseen)} have no observed entry: every solution is zero there; leave them out"
             )
         if self.definite and self.shape[0] != self.shape[1]:
             raise ValueError(f"a semidefinite W is square; this problem's is {self.shape[0]}×{self.shape[1]}")
