@@ -12,8 +12,11 @@ from implicitbias import (
     NoPrediction,
     Regression,
     Setting,
+    Stop,
     closed_form,
+    compare,
     predict,
+    simulate,
 )
 
 SHAPES = [(4, 4, 4, 0.0), (5, 3, 3, 0.8), (3, 3, 5, -0.8), (5, 2, 4, 0.4), (3, 5, 2, 0.0)]
@@ -287,6 +290,15 @@ def test_predict_says_that_the_limit_is_a_saddle(seed):
     (remark,) = predict(wrong).assumes
     assert "tends to a saddle, at ‖W − T‖_F = 0.7:" in remark  # s_min(T)
     assert predict(right).assumes == ()
+
+
+def test_no_run_leaves_the_saddle_as_a_success():
+    """Rounding escapes after t ≈ 30: the run has failed, still at the saddle, as far as the curve says."""
+    s = setting(SHAPES[0], sign=-1)
+    run = simulate(s, Stop(loss=1e-20))
+    assert run.status == "failed"
+    assert "the sign of det W" in run.message
+    assert compare(run, predict(s)).relative <= 1e-6
 
 
 def test_a_start_that_misses_a_mode_ends_at_a_saddle():
