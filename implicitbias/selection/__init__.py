@@ -1,6 +1,7 @@
 """What theory says is selected: programs and their certificates, rules, predictions."""
 
 from . import (
+    end_to_end,
     flatness,
     fourier,
     greedy,
@@ -21,6 +22,7 @@ from . import (
     spectral,
     von_neumann,
 )
+from .end_to_end import *
 from .flatness import *
 from .fourier import *
 from .greedy import *
@@ -42,6 +44,7 @@ from .spectral import *
 from .von_neumann import *
 
 __all__: list[str] = []
+__all__ += end_to_end.__all__
 __all__ += flatness.__all__
 __all__ += fourier.__all__
 __all__ += greedy.__all__
