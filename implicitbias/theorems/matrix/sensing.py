@@ -59,8 +59,11 @@ def least_trace(problem: MatrixSensing) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 def _of_rank_two(problem: MatrixSensing, eigenvalue: float, slack: float) -> bool:
-    """Whether the least trace has rank two, its eigenvalues and slacks away from zero."""
-    _, x, z = least_trace(problem)
+    """Whether the least trace has a certified solution, of rank two, its eigenvalues and slacks away from zero."""
+    try:
+        _, x, z = least_trace(problem)
+    except ArithmeticError:
+        return False
     return bool(x[2] >= eigenvalue and x[1] <= 1e-9 and z[2] >= slack)
 
 
@@ -97,7 +100,7 @@ commuting_sensing_entropy = Theorem(
     claim="From U = αI, the flow on UUᵀ under commuting measurements selects by the von Neumann entropy at α².",
     settings=lambda rng: _commuting(rng, (1.0, 0.1, 1e-2)), rule=commuting_sensing_rule,
     run={"stop": Stop(loss=1e-26), "rtol": 1e-12}, bound=1e-7, figure=eigenvalues_over_scales,
-    conditions=(TURNED_RANK_TWO, TURNED_AWAY),
+    conditions=(TURNED_AWAY, TURNED_RANK_TWO), instances=2,
     control=Control("one measurement no longer commutes with the other", 1e-6, TURNED),
 )  # fmt: skip
 
@@ -121,7 +124,7 @@ commuting_sensing_nuclear = Theorem(
     claim="As α → 0 it selects the matrix of least trace, that is of least nuclear norm, with a rate in powers of α.",
     settings=lambda rng: _commuting(rng, (1e-1, 1e-3, 1e-5)), measure=off_the_least_trace,
     hypotheses=commuting_sensing_rule.hypotheses, run={"stop": Stop(loss=1e-26)}, bound=3e-4, figure=figures.along,
-    conditions=(RANK_TWO, TURNED_RANK_TWO, TURNED_AWAY),
+    conditions=(TURNED_AWAY, RANK_TWO, TURNED_RANK_TWO), instances=2,
     control=Control("one measurement no longer commutes with the other", 1e-3, TURNED),
 )  # fmt: skip
 
@@ -139,8 +142,15 @@ class Recovery(NamedTuple):
 @lru_cache(maxsize=64)
 def recovery(problem: MatrixSensing) -> Recovery:
     """From Z = I − Σ_{i≥1} ν_iA_i ⪰ 0, whose kernel is the range of X*: the first measurement is the trace."""
-    program = LeastNuclearNorm(MatrixSensing(problem.A[1:], problem.b[1:]), definite=True)
-    X, A, p = program.solution, problem.A, problem.w_shape[0]
+    program, A, p = (
+        LeastNuclearNorm(MatrixSensing(problem.A[1:], problem.b[1:]), True),
+        problem.A,
+        problem.w_shape[0],
+    )
+    try:
+        X = program.solution
+    except ArithmeticError:
+        return Recovery(np.full((p, p), np.nan), np.inf)
     z, Q = np.linalg.eigh(np.eye(p) - program.dual)
     nu = np.linalg.lstsq(A.reshape(len(A), -1).T, ((Q * z) @ Q.T).ravel(), rcond=None)[0]
     rank = int(np.sum(np.linalg.eigvalsh(X) > 1e-9))
