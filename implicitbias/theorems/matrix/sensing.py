@@ -142,11 +142,8 @@ class Recovery(NamedTuple):
 @lru_cache(maxsize=64)
 def recovery(problem: MatrixSensing) -> Recovery:
     """From Z = I − Σ_{i≥1} ν_iA_i ⪰ 0, whose kernel is the range of X*: the first measurement is the trace."""
-    program, A, p = (
-        LeastNuclearNorm(MatrixSensing(problem.A[1:], problem.b[1:]), True),
-        problem.A,
-        problem.w_shape[0],
-    )
+    A, p = problem.A, problem.w_shape[0]
+    program = LeastNuclearNorm(MatrixSensing(A[1:], problem.b[1:]), definite=True)
     try:
         X = program.solution
     except ArithmeticError:
@@ -155,10 +152,8 @@ def recovery(problem: MatrixSensing) -> Recovery:
     nu = np.linalg.lstsq(A.reshape(len(A), -1).T, ((Q * z) @ Q.T).ravel(), rcond=None)[0]
     rank = int(np.sum(np.linalg.eigvalsh(X) > 1e-9))
     i, j = np.triu_indices(p)
-    rows = (Q.T @ A @ Q)[:, i, j] * np.where(
-        i == j, 1.0, np.sqrt(2)
-    )  # in orthonormal coordinates of symmetric matrices
-    beyond = i >= rank  # those of the kernel's complement
+    orthonormal_entries = np.where(i == j, 1.0, np.sqrt(2))  # of a symmetric matrix, in the eigenbasis of Z
+    rows, beyond = (Q.T @ A @ Q)[:, i, j] * orthonormal_entries, i >= rank
     sigma = float(np.linalg.svd(rows[:, ~beyond], compute_uv=False)[-1])
     met = np.linalg.norm(problem.measure(X) - problem.b) <= 1e-9 * np.linalg.norm(problem.b)
     if not met or z[rank] < 1e-3 or sigma < 1e-3:
