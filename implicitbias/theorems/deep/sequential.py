@@ -59,6 +59,18 @@ def _values(setting: Setting) -> np.ndarray:
     return np.linalg.svd(setting.problem.target, compute_uv=False)
 
 
+def _lead(setting: Setting) -> float:
+    """s_1p_1^{1/N} over the largest other s_i|p_i|^{1/N}, p_i = u_iᵀW(0)v_i: above 1, mode one would be first alone."""
+    U, s, Vt = np.linalg.svd(setting.problem.target, full_matrices=False)
+    p = np.einsum("ai,ab,ib->i", U, setting.w0, Vt)
+    speed = s * np.sign(p) * np.abs(p) ** (1 / setting.model.depth)
+    return float(speed[0] / np.max(np.abs(speed[1:])))
+
+
+MODE_ONE_LEADS = Hypothesis(
+    "of three layers mode one leads at the start: s_1p_1^{1/N} ≥ 1.5 s_i|p_i|^{1/N}, p_i = u_iᵀW(0)v_i",
+    lambda s: s.model.depth == 2 or _lead(s) >= 1.5,
+)
 SEQUENTIAL = (WHITENED, DEEP, UNIT_FLOW, NO_DECAY, SEPARATED, SMALL_LAYERS)
 
 # -- the plateaus ------------------------------------------------------------------------------------
@@ -101,7 +113,8 @@ def staircase(claim: Sample, control: Sample, ax: Any) -> Any:
 plateaus = Theorem(
     id="plateaus", family="deep", kind="limit", source="jacot2021saddle",
     claim="From a small random start the flow visits the saddles T_k, the best approximations of rank k, in order.",
-    settings=_two_depths, measure=visits, bound=2e-2, instances=2, hypotheses=SEQUENTIAL, figure=staircase,
+    settings=_two_depths, measure=visits, bound=2e-2, instances=2, figure=staircase,
+    hypotheses=SEQUENTIAL, conditions=(MODE_ONE_LEADS,),
     run={"stop": Stop(loss=1e-3), "save": Save(every=1, fields=("loss", "w")), "rtol": 1e-6},
     control=Control("the upper layers large, so that W(0) alone is small", 0.1, {"init": _large_above}),
 )  # fmt: skip
@@ -157,7 +170,8 @@ def delays(runs: dict[str, Run]) -> Evidence:
 escape_times = Theorem(
     id="escape-times", family="deep", kind="rate", source="saxe2014exact",
     claim="Mode k is learned at ln(1/α)/s_k + O(1) by two layers, mode one at a time of order α^{−(N−2)} by more.",
-    settings=_scales, measure=delays, bound=1e-3, instances=2, hypotheses=SEQUENTIAL, figure=figures.points,
+    settings=_scales, measure=delays, bound=1e-3, instances=2, figure=figures.points,
+    hypotheses=SEQUENTIAL, conditions=(MODE_ONE_LEADS,),
     run={label: _until(loss) for label, loss in ENDS.items()},
     control=Control("the upper layers large, so that W(0) alone is small", 0.5, {"init": _large_above}),
 )  # fmt: skip
