@@ -77,7 +77,7 @@ saxe_modes = Theorem(
 deep_modes = Theorem(
     id="deep-modes", family="deep", kind="exact", source="saxe2014exact",
     claim="At depth three to five the modes follow an inverse hypergeometric function, after a longer plateau.",
-    settings=_deep, rule=deep_modes_rule, run=RUN, bound=1e-9,
+    settings=_deep, rule=deep_modes_rule, run=RUN, bound=1e-9, instances=2,
     control=Control("W₁ doubled and W₂ halved: aligned, not balanced", 1e-3, {"init": _unbalanced}),
     figure=figures.network_map,
 )  # fmt: skip
