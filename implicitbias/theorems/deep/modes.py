@@ -85,7 +85,7 @@ deep_modes = Theorem(
 unbalanced_modes = Theorem(
     id="unbalanced-modes", family="deep", kind="exact", source="braun2022exact",
     claim="Two aligned layers of any imbalance, one for each mode, have modes in closed form between lazy and rich.",
-    settings=_own_sizes, rule=deep_modes_rule, run=RUN, bound=1e-9,
+    settings=_own_sizes, rule=deep_modes_rule, run=RUN, bound=1e-8,
     control=Control("the second layer moves at twice the rate", 1e-3, {"optimizer": GradientFlow(rates=(1.0, 2.0))}),
     figure=figures.network_map,
 )  # fmt: skip
