@@ -116,7 +116,7 @@ singular_value_velocity = Theorem(
 
 # -- speed -------------------------------------------------------------------------------------------
 
-HORIZON = 10.0
+HORIZON = 6.0
 SPEEDS = ((3, 3, 3), (3, 3, 3, 3), (4, 3, 3))
 
 
@@ -167,7 +167,7 @@ WIDE = Hypothesis(
 
 deficiency_margin = Theorem(
     id="deficiency-margin", family="deep", kind="bound", source="arora2019convergence",
-    claim="From a balanced start at margin c the loss falls like exp(−2c^{2 − 2/N}t) or faster; square W: N times that.",
+    claim="From a balanced start at margin c the loss falls at least like exp(−2mc^{2 − 2/N}t), m = N for square W.",
     settings=_near_targets, measure=speed_quotient, bound=1.0, figure=figures.along,
     run={"stop": Stop(time=HORIZON), "save": Save(at=np.linspace(0, HORIZON, 41)), "rtol": 1e-12},
     hypotheses=(WHITENED, DEEP, WIDE, UNIT_FLOW, NO_DECAY, BALANCED, MARGIN),
