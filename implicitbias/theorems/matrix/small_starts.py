@@ -177,7 +177,7 @@ FULL_RANK: dict[str, Any] = {"problem": _of_full_rank}
 sensing_small_start = Theorem(
     id="sensing-small-start", family="matrix", kind="rate", source="stoger2021small",
     claim="From αI the flow on UUᵀ finds a matrix of rank one up to an error of order α^{2(μ₁−μ₂)/μ₁}.",
-    settings=_small_starts, measure=recovery_exponent, run=FLOW, bound=2e-2, figure=figures.along,
+    settings=_small_starts, measure=recovery_exponent, run=FLOW, bound=5e-2, figure=figures.along,
     hypotheses=(SYMMETRIC_SENSING, TIED, UNIT_FLOW, NO_DECAY, ISOTROPIC, GAPS, RECOVERED),
     conditions=(SOON, SMALL, LEFT),
     control=Control("the measured matrix has full rank", 0.1, FULL_RANK),
