@@ -103,6 +103,7 @@ def coordinates(
     artists += ax.plot(j, np.ravel(theory), "o", mfc="none", color=THEORY, ms=7, mew=0.8, label="theory")
     artists += ax.plot(j, np.ravel(simulation), "o", color=SIMULATION, ms=3.5, label="simulation")
     ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     legend(ax)
     return artists
 

@@ -152,17 +152,14 @@ def margin_gap(claim: Sample, control: Sample, ax: Any) -> Any:
 
 
 def network_map(claim: Sample, control: Sample, ax: Any) -> Any:
-    """Entries of W(t): the closed form over the integrated flow."""
+    """Entries of W(t): the closed form over the integrated flow, and the control's run."""
     label = list(claim.runs)[1]
-    t, W = claim.runs[label].history["time"], claim.runs[label].history["w"]
-    exact = claim.prediction(label).at(t)
+    t, W = (claim.runs[label].history[name] for name in ("time", "w"))
+    seen, exact, other = (
+        x.reshape(len(t), -1) for x in (W, claim.prediction(label).at(t), control.runs[label].history["w"])
+    )
     return plotting.theory_over_simulation(
-        t,
-        W.reshape(len(t), -1),
-        exact.reshape(len(t), -1),
-        ax,
-        xlabel="time",
-        ylabel="entries of W",
+        t, seen, exact, ax, control=other, xlabel="time", ylabel="entries of W"
     )
 
 
