@@ -200,10 +200,10 @@ def error_along(claim: Sample, control: Sample, ax: Any) -> Any:
     return artists
 
 
-def _far_apart(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
-    """10 I, and the same with its rows in the opposite order: far from X*, and semidefinite in no way."""
-    U = 10 * np.eye(len(setting.theta0[0]))
-    return U, U[::-1]
+def _large_and_opposite(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
+    """U = 3 (I, I) and V = 3 (I, −I): UVᵀ = 0, of factors so large that they hardly move."""
+    I = np.eye(len(setting.theta0[0]))
+    return 3 * np.hstack([I, I]), 3 * np.hstack([I, -I])
 
 
 SEMIDEFINITE = Hypothesis(
@@ -226,5 +226,5 @@ semidefinite_sensing = Theorem(
     run={"stop": Stop(time=1e3), "save": Save(log=4, fields=("loss", "w"))},
     hypotheses=(SENSING, SYMMETRIC, TRACE, MEASUREMENTS_CONSISTENT, SEMIDEFINITE, CERTIFIED),
     control=Control("two factors: nothing keeps their product semidefinite", 1e3,
-                    {"model": MatrixFactorization(5), "init": _far_apart}),
+                    {"model": MatrixFactorization(10), "init": _large_and_opposite}),
 )  # fmt: skip
