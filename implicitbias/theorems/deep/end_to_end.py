@@ -51,7 +51,7 @@ def end_to_end_error(runs: dict[str, Run]) -> Evidence:
     return Evidence(max(seen), detail=shown)
 
 
-END = 2.0
+END = 1.5
 TIMES = np.linspace(0, END, 16)
 
 end_to_end_flow = Theorem(
