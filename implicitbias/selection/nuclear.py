@@ -102,18 +102,14 @@ class LeastNuclearNorm(Program):
             raise ValueError(
                 f"LeastNuclearNorm takes a MatrixSensing or a MatrixCompletion, got a {type(self.problem).__name__}"
             )
-        unseen = [
-            f"{kind} {', '.join(map(str, index[:5]))}{', …' if len(index) > 5 else ''}"
-            for kind, index in (
-                ("rows", getattr(self.problem, "unobserved_rows", ())),
-                ("columns", getattr(self.problem, "unobserved_columns", ())),
-            )
-            if len(index)
-        ]
-        if unseen:
-            raise ValueError(
-                f"{' and '.join(unseen)} have no observed entry: every solution is zero there; leave them out"
-            )
+        if isinstance(self.problem, MatrixCompletion):
+            unseen = {"rows": self.problem.unobserved_rows, "columns": self.problem.unobserved_columns}
+            if named := " and ".join(
+                f"{kind} {index.tolist()}" for kind, index in unseen.items() if index.size
+            ):
+                raise ValueError(
+                    f"{named} have no observed entry: every solution is zero there; leave them out"
+                )
         if self.definite and self.shape[0] != self.shape[1]:
             raise ValueError(f"a semidefinite W is square; this problem's is {self.shape[0]}×{self.shape[1]}")
 
