@@ -23,6 +23,12 @@ def test_waiting_time_is_the_integral(N):
     assert waiting_time(start, s, part, N) == pytest.approx(expected, rel=1e-9)
 
 
+def test_reached_is_nan_where_nothing_is_reached():
+    t = np.linspace(0, 1, 9)
+    assert np.isnan(reached(0.5, 0.4 * t, t))
+    assert np.isnan(reached(0.5, 1 - 0.1 * t, t))
+
+
 def test_threshold_of_two_layers():
     """u₀^{r−1} = ((e s₂/(1 − e))^r (1 − f)/(f s₁) up to O(u₀), f = 0.9, e = 0.1."""
     s1, s2 = 2.0, 1.6

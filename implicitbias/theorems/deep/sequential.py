@@ -145,8 +145,13 @@ def _scales(rng: Rng) -> dict[str, Setting]:
 
 
 def reached(part: float, progress: np.ndarray, y: np.ndarray) -> float:
-    """y at the point where the progress first passes ``part``: the cubic in its logit through four points."""
+    """y at the point where the progress first passes ``part``: the cubic in its logit through four points.
+
+    NaN where it does not, or too near an end.
+    """
     i = int(np.argmax(progress > part))
+    if not 2 <= i <= len(progress) - 2:
+        return np.nan
     near = slice(i - 2, i + 2)
     logit = np.log(progress[near] / (1 - progress[near])) - np.log(part / (1 - part))
     return float(np.polyfit(logit, y[near] - y[i], 3)[-1] + y[i])
