@@ -2,13 +2,6 @@
 
 LSODA does the switching, with the Jacobian from one batched complex step; where it gives up, Radau
 goes on. Both preserve the linear invariants of a log chart to rounding.
-
-Clocks. In ordinary time q̇ = F(q). In the logarithmic clock τ = log t,
-
-    dq/dτ = t F(q) = exp(τ + log L(w)) · F̂(q),   F̂ the field of ∇ log L = ∇L/L,
-
-so that a loss which vanishes exponentially neither underflows nor slows the integrator: along the
-classification flow τ + log L stays bounded. The first unit of time is run in the ordinary clock.
 """
 
 from __future__ import annotations
@@ -19,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..models import Chart
 from ..optimizers import GradientFlow, Until
 from ..optimizers.base import decay_integral
 from ..threads import one_blas_thread
 from .charts import checked_jacobian, choose_chart
+from .clocks import Clock
 from .determinant import determinant_guard
 from .ending import End, Ending, Referee, at_start, is_near, is_same
 from .midpoint import ImplicitMidpoint
@@ -54,37 +47,6 @@ class Numerics(NamedTuple):
     method: str = "lsoda"
 
 
-class _Clock:
-    """The field in one clock, and the two readings of its independent variable s."""
-
-    def __init__(self, setting: Setting, chart: Chart, logarithmic: bool) -> None:
-        self.setting, self.chart, self.logarithmic = setting, chart, logarithmic
-
-    def field(self, s: float, q: np.ndarray) -> np.ndarray:
-        """dq/ds."""
-        problem, chart = self.setting.problem, self.chart
-        w = chart.predictor(q)
-        if not self.logarithmic:
-            return -chart.gradient(q, problem.gradient(w))
-        if not chart.homogeneous:
-            return -np.exp(s) * chart.gradient(q, problem.gradient(w))
-        power = s + problem.log_loss(w)
-        power = np.where(np.real(power) > 300.0, 300.0, power)  # rejected trial points only
-        return -np.exp(power)[..., None] * chart.gradient(q, problem.log_gradient(w))
-
-    def time(self, s: float) -> float:
-        """t at s (inf beyond the range of floats)."""
-        if not self.logarithmic:
-            return s
-        return float(np.exp(s)) if s < 709.0 else np.inf
-
-    def log_time(self, s: float) -> float:
-        """log t at s."""
-        if self.logarithmic:
-            return s
-        return float(np.log(s)) if s > 0 else -np.inf
-
-
 def run_flow(
     setting: Setting, stop: Stop, save: Save | None, observe: Any, numerics: Numerics, resume: dict[str, Any] | None,
 ) -> End:  # fmt: skip
@@ -112,7 +74,7 @@ def _integrate(run: _Integration, stop: Stop) -> Ending | None:
 
 def _leg(run: _Integration, stop: Stop, end: float) -> Ending | None:
     """To time ``end``, in the clock that ``stop`` asks for."""
-    ordinary, logarithmic = (_Clock(run.setting, run.chart, log) for log in (False, True))
+    ordinary, logarithmic = (Clock(run.setting, run.chart, log) for log in (False, True))
     if not stop.log_clock:
         return run.span(ordinary, end)
     log_end = np.inf if stop.log_time is None else stop.log_time
@@ -238,7 +200,7 @@ class _Integration:
             return Ending("budget", f"the flow still changes at time {FOREVER:g}: give a Stop")
         return self.referee.limit("time" if self.stop.log_time is None else "log_time")
 
-    def span(self, clock: _Clock, end: float) -> Ending | None:
+    def span(self, clock: Clock, end: float) -> Ending | None:
         """Integrate in one clock up to s = ``end``; None when it gets there."""
         s = max(self.log_t, 0.0) if clock.logarithmic else self.t
         if s >= end:
@@ -250,12 +212,8 @@ class _Integration:
             before, q_before = solver.t, self.q
             message = _take_step(solver)
             if solver.status == "failed":
-                if self.is_least():  # there the integrator only chases rounding
-                    return self.rest()
-                exact = self.numerics.method == "midpoint"  # no other method would keep the invariants
-                if exact or self.counters["fallbacks"] >= MAX_FALLBACKS:
-                    return Ending("failed", f"the integrator stopped at time {self.t:.6g}: {message}")
-                self.counters["fallbacks"] += 1
+                if ending := self._gives_up(message):
+                    return ending
                 # LSODA's history may be all that is wrong: once begun anew it often goes on, and is much faster
                 again = count - begun > LOOK_BACK and self.numerics.method == "lsoda"
                 solver, begun, since = (
@@ -284,6 +242,16 @@ class _Integration:
             if ending is not None:
                 return ending
 
+    def _gives_up(self, message: str | None) -> Ending | None:
+        """The ending of a step that could not be taken; None where another integrator may go on."""
+        if self.is_least():  # there the integrator only chases rounding
+            return self.rest()
+        exact = self.numerics.method == "midpoint"  # no other method would keep the invariants
+        if exact or self.counters["fallbacks"] >= MAX_FALLBACKS:
+            return Ending("failed", f"the integrator stopped at time {self.t:.6g}: {message}")
+        self.counters["fallbacks"] += 1
+        return None
+
     def _crawls(self) -> Ending:
         """After a fallback the time hardly advances: rounding in the field is what the steps resolve."""
         return Ending(
@@ -298,7 +266,7 @@ class _Integration:
         settled = moved <= 1e2 * self.numerics.rtol * np.max(np.abs(flat))
         return bool(settled) and self.referee.at_minimum(self.flat)
 
-    def _stands(self, clock: _Clock, s: float, then_s: float, then: np.ndarray) -> Ending | None:
+    def _stands(self, clock: Clock, s: float, then_s: float, then: np.ndarray) -> Ending | None:
         """The ending of a q that has not changed over a good part of all time, or of a clock that stands."""
         if not clock.logarithmic and s - then_s <= 4 * EPS * s:
             return Ending(
@@ -316,7 +284,7 @@ class _Integration:
             return Ending("budget", f"{MAX_STEPS:,} steps of the integrator were taken: give a Stop")
         return None
 
-    def _solver(self, clock: _Clock, s: float, end: float, method: str) -> Any:
+    def _solver(self, clock: Clock, s: float, end: float, method: str) -> Any:
         from scipy.integrate import LSODA, Radau
 
         solvers: dict[str, Any] = {"lsoda": LSODA, "radau": Radau, "midpoint": ImplicitMidpoint}
@@ -335,7 +303,7 @@ class _Integration:
 
         return solvers[method](field, s, self.q, end, rtol=self.numerics.rtol, atol=self.atol, jac=jac)
 
-    def _save(self, clock: _Clock, solver: Any, before: float) -> None:
+    def _save(self, clock: Clock, solver: Any, before: float) -> None:
         save = self.save
         if save is None:
             return
