@@ -133,5 +133,7 @@ def test_what_cannot_be_solved_is_said():
 def test_rows_and_columns_without_entries_are_named():
     mask = np.ones((4, 5), bool)
     mask[2], mask[:, 0] = False, False
-    with pytest.raises(ValueError, match=r"rows \[2\] and columns \[0\] have no observed entry.*leave them out"):
+    with pytest.raises(
+        ValueError, match=r"rows \[2\] and columns \[0\] have no observed entry.*leave them out"
+    ):
         LeastNuclearNorm(ib.MatrixCompletion(np.ones((4, 5)), mask))
