@@ -15,8 +15,17 @@ from ..checks import whole
 from ..dynamics.charts import jacobian
 from ..dynamics.oracle import SettingOracle
 from ..problems import MatrixRegression, Regression
+from ..records import record
+from .programs import Certificate, Program
 
-__all__ = ["FlattestMinimum", "flattest_minimum", "hessian_trace", "least_trace", "loss_hessian"]
+__all__ = [
+    "FlattestMinimum",
+    "LeastTrace",
+    "flattest_minimum",
+    "hessian_trace",
+    "least_trace",
+    "loss_hessian",
+]
 
 
 class FlattestMinimum(NamedTuple):
@@ -92,9 +101,47 @@ def least_trace(problem: Any, depth: int) -> float:
     >>> least_trace(MatrixRegression.whitened([[3.0, 0.0], [0.0, 1.0]]), 2)
     16.0
     """
-    N, (C, M) = whole("depth", depth, 2), _data(problem)
+    return _least_trace(*_data(problem), whole("depth", depth, 2))
+
+
+def _least_trace(C: np.ndarray, M: np.ndarray, N: int) -> float:
     nuclear = float(np.sum(np.linalg.svd(M, compute_uv=False)))
     return float(N * (len(M) * np.trace(C)) ** (1 / N) * nuclear ** (2 - 2 / N))
+
+
+@record
+class LeastTrace(Program):
+    """min tr ∇²_θ L over the layers W_1, …, W_N that fit a MatrixRegression; of W it is their product.
+
+    The objective is the least trace over all factors of w, N (d_N tr C)^{1/N} ‖wC^½‖_*^{2−2/N}, C = XᵀX/n; over the
+    interpolants of one data set it is a constant, so that the data alone say which w it is: the interpolant nearest to
+    zero, where there are several. Feasibility is ‖Xwᵀ − Y‖ relative to both; the gap is that to the least trace.
+
+    >>> program = LeastTrace(MatrixRegression.whitened([[3.0, 0.0], [0.0, 1.0]]), 2)
+    >>> program.objective(program.solution)
+    16.0
+    """
+
+    problem: Any
+    depth: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.problem.w_shape
+
+    def objective(self, w: np.ndarray) -> float:
+        return _least_trace(*_data(self.problem, w), self.depth)
+
+    @property
+    def solution(self) -> np.ndarray:
+        X, Y = self.problem.X, self.problem.Y
+        return np.asarray(np.linalg.lstsq(X, Y, rcond=None)[0].T)
+
+    def certify(self, w: np.ndarray) -> Certificate:
+        X, Y = self.problem.X, self.problem.Y
+        off = float(np.linalg.norm(X @ w.T - Y)) / (float(np.linalg.norm(X @ w.T) + np.linalg.norm(Y)) or 1.0)
+        value, least = self.objective(w), least_trace(self.problem, self.depth)
+        return Certificate(off, off, (value - least) / ((value + least) or 1.0), np.zeros(0))
 
 
 def hessian_trace(problem: Any, layers: Any) -> float:
@@ -109,11 +156,11 @@ def hessian_trace(problem: Any, layers: Any) -> float:
     return total
 
 
-def _data(problem: Any) -> tuple[np.ndarray, np.ndarray]:
-    """C = XᵀX/n (d, d) and M = W*C^½ (outputs, d), W* a least-squares solution."""
+def _data(problem: Any, W: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """C = XᵀX/n (d, d) and M = WC^½ (outputs, d), W a least-squares solution if it is not given."""
     if not isinstance(problem, Regression | MatrixRegression):
         raise ValueError(f"expected a Regression or a MatrixRegression, got a {type(problem).__name__}")
     X, Y = problem.X, problem.y[:, None] if isinstance(problem, Regression) else problem.Y
-    W = np.linalg.lstsq(X, Y, rcond=None)[0].T
+    W = np.linalg.lstsq(X, Y, rcond=None)[0].T if W is None else W
     _, s, Vt = np.linalg.svd(X / np.sqrt(problem.n), full_matrices=False)
     return (Vt.T * s**2) @ Vt, W @ (Vt.T * s) @ Vt

@@ -112,3 +112,27 @@ def test_what_is_not_known_is_refused():
     with pytest.raises(ValueError, match="expected a Regression"):
         least_trace(ib.Classification([[1.0], [-1.0]], [1, -1]), 2)
     assert flattest_minimum(ib.Regression([[1.0, 1.0]], [0.0]), 3).sharpness == 0.0
+
+
+def test_predict_says_the_flattest_layers_of_label_noise():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5, 3))
+    T = rng.standard_normal((2, 3))
+    problem, model = ib.MatrixRegression(X, X @ T.T), ib.DeepLinear((3, 3, 2))
+    setting = ib.Setting(problem, model, ib.LabelNoiseSGD(0.05, 0.05, batch=None), model.factorize(T))
+    pred = ib.predict(setting)
+    assert pred.rule.name.startswith("flattest layers")
+    assert pred.assumes == ("the run lasts for ten times n/((ησ)²(d_0 + d_N)) steps",)
+    np.testing.assert_allclose(pred.w, T, rtol=1e-12)
+    assert pred.certificate.worst <= 1e-13
+    # of no factors of T is the trace smaller
+    least = pred.program.objective(pred.w)
+    for A in rng.standard_normal((50, 3, 3)):
+        W1, W2 = setting.theta0
+        assert ib.selection.flatness.hessian_trace(problem, (A @ W1, W2 @ np.linalg.inv(A))) >= least * (
+            1 - 1e-12
+        )
+    assert ib.certify(2 * T, pred.program).feasibility > 0.1
+    few = ib.simulate(setting, ib.Stop(steps=100))
+    with pytest.raises(ib.NoPrediction, match="the run lasts"):
+        ib.predict(setting, few)

@@ -111,3 +111,23 @@ def test_where_norms_need_not_diverge(setting):
     }
     with pytest.raises(ib.NoPrediction):
         ib.predict(ib.Setting(problem, **(whole | setting)))
+
+
+def test_predict_says_low_rank():
+    """Half of the entries of a matrix of rank one: the path has one phase, and a small start ends at its end."""
+    x = np.array([1.0, -2.0, 0.5, 1.5])
+    mask = np.ones((4, 4), bool)
+    mask[0, 3] = mask[3, 0] = mask[1, 2] = mask[2, 1] = False
+    problem, model = ib.MatrixCompletion(np.outer(x, x), mask), ib.MatrixFactorization(4, tied=True)
+    setting = ib.Setting(problem, model, ib.GradientFlow(), ib.Balanced(1e-5))
+    run = ib.simulate(setting, ib.Stop(loss=1e-16))
+    pred = ib.predict(setting, run)
+    assert pred.rule.name.startswith("low rank")
+    assert ib.numerical_rank(pred.w, 1e-6) == 1
+    # the error is a power of the start's W, 1e-10, with an exponent of one or less
+    assert ib.compare(run, pred).relative < 1e-4
+    large = ib.Setting(problem, model, ib.GradientFlow(), ib.Balanced(0.5))
+    with pytest.raises(
+        ib.NoPrediction, match=r"low rank: the end of the greedy path: needs that W\(0\) is small"
+    ):
+        ib.predict(large)

@@ -12,9 +12,10 @@ from ...dynamics import Run, Save, Setting, Stop
 from ...models import MatrixFactorization
 from ...optimizers import GradientFlow
 from ...problems import MatrixCompletion
-from ...selection import GreedyLowRank, Hypothesis
+from ...selection import Hypothesis
 from ...selection.flatness import loss_hessian
 from ...selection.rules.common import NO_DECAY
+from ...selection.rules.greedy import greedy_path
 from ...selection.rules.networks import UNIT_FLOW
 from .. import figures
 from ..base import Control, Evidence, Sample, Theorem
@@ -164,12 +165,6 @@ greedy_first_phase_generic = Theorem(
 # -- from saddle to saddle ---------------------------------------------------------------------------
 
 TINY_SCALE, END = 1e-20, 1000.0
-
-
-@lru_cache(maxsize=1024)
-def greedy_path(problem: MatrixCompletion) -> GreedyLowRank:
-    """The path of a problem, once."""
-    return GreedyLowRank(problem)
 
 
 @lru_cache(maxsize=1024)
