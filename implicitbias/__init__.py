@@ -67,6 +67,7 @@ from .selection.saddles import *
 from .selection.schatten import *
 from .selection.sparse_limit import *
 from .selection.spectral import *
+from .selection.step_maps import *
 from .selection.von_neumann import *
 from .theorems.base import *
 from .theorems.catalogue import *

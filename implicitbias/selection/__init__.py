@@ -20,6 +20,7 @@ from . import (
     schatten,
     sparse_limit,
     spectral,
+    step_maps,
     von_neumann,
 )
 from .end_to_end import *
@@ -41,6 +42,7 @@ from .saddles import *
 from .schatten import *
 from .sparse_limit import *
 from .spectral import *
+from .step_maps import *
 from .von_neumann import *
 
 __all__: list[str] = []
@@ -63,4 +65,5 @@ __all__ += saddles.__all__
 __all__ += schatten.__all__
 __all__ += sparse_limit.__all__
 __all__ += spectral.__all__
+__all__ += step_maps.__all__
 __all__ += von_neumann.__all__

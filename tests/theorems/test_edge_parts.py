@@ -16,9 +16,9 @@ def test_the_two_cycle_of_two_layers_is_the_closed_form():
     s, e = 1.7, 1.13
     root = np.sqrt((1 + e) ** 2 - 4)
     expected = s * (1 + e + np.array([-root, root])) / (2 * e)
-    np.testing.assert_allclose(two_cycle(s, 2, e / s), expected, rtol=1e-12)
+    np.testing.assert_allclose(two_cycle(s, e / s), expected, rtol=1e-12)
     eta = 1.15 * 2 / (3 * s ** (4 / 3))
-    a, b = two_cycle(s, 3, eta) ** (1 / 3)
+    a, b = np.array(two_cycle(s, eta, 3)) ** (1 / 3)
     assert a < s ** (1 / 3) < b
     assert b == pytest.approx(a + eta * a**2 * (s - a**3), rel=1e-12)
     assert a == pytest.approx(b + eta * b**2 * (s - b**3), rel=1e-12)

@@ -11,7 +11,7 @@ from ...dynamics import Run, Save, Setting, Stop
 from ...models import DeepLinear
 from ...optimizers import GradientDescent, GradientFlow, HeavyBall
 from ...problems import MatrixRegression
-from ...selection import Hypothesis
+from ...selection import Hypothesis, two_cycle
 from ...selection.rules.common import CONVERGED
 from ...selection.rules.networks import DEEP, PLAIN_STEP, WHITENED
 from .. import figures
@@ -204,19 +204,6 @@ def _one_mode_beyond(rng: Rng) -> dict[str, Setting]:
     return settings
 
 
-def two_cycle(s: float, N: int, eta: float) -> np.ndarray:
-    """(a₋^N, a₊^N) of the two-cycle of a ↦ a + ηa^{N−1}(s − a^N) next to s."""
-    from scipy.optimize import brentq
-
-    def step(a: float) -> float:
-        return float(a + eta * a ** (N - 1) * (s - a**N))
-
-    root = s ** (1 / N)
-    # a − s^{1/N} divides step(step(a)) − a: the minimum itself is a fixed point
-    low = brentq(lambda a: (step(step(a)) - a) / (a - root), 0.7 * root, (1 - 1e-6) * root, xtol=1e-15)
-    return np.array([low, step(low)]) ** N
-
-
 def modes(runs: dict[str, Run]) -> Evidence:
     """UᵀWV on the last two steps, smaller first, in units of s_1: the two-cycle in its corner, and T elsewhere."""
     seen, expected = [], []
@@ -225,7 +212,7 @@ def modes(runs: dict[str, Run]) -> Evidence:
         U, s, Vt = np.linalg.svd(T)
         w = U.T @ run.history["w"] @ Vt.T
         cycle = np.stack([np.diag(s)] * 2)
-        cycle[:, 0, 0] = two_cycle(s[0], setting.model.depth, setting.optimizer.step)
+        cycle[:, 0, 0] = two_cycle(s[0], setting.optimizer.step, setting.model.depth)
         seen.append(w[np.argsort(w[:, 0, 0])] / s[0])
         expected.append(cycle / s[0])
     detail = {
