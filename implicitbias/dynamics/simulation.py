@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from ..checks import number, positive
 from ..geometry import bregman_projection
 from ..problems import Tasks
+from ..threads import one_blas_thread
 from .charts import no_dual_form
 from .flows import Numerics, run_flow
 from .oracle import key_of
@@ -123,7 +125,11 @@ def _simulate_one(
     else:
         if polish or numerics.chart not in ("auto", "ordinary"):
             raise ValueError("chart and polish belong to flows; steps are exact in the parameters themselves")
-        end = run_steps(setting, stop, save, observe, key_of(rng), engine, state)
+        shapes = setting.layout.shapes
+        with (
+            nullcontext() if setting.layout.single else one_blas_thread(max(map(max, shapes)))
+        ):  # of matrices
+            end = run_steps(setting, stop, save, observe, key_of(rng), engine, state)
     run = Run(
         **Moment(setting, end.flat, end.time, end.log_time, end.steps).numbers(),
         status=end.ending.status,

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..optimizers.base import Until, decay_sizes, step_sizes
-from ..threads import one_blas_thread
 from .ending import End, Ending, Referee, at_start, is_near, is_same
 from .oracle import Accumulators, SettingOracle
 from .recorder import Recorder
@@ -40,22 +39,6 @@ def run_steps(
     resume: dict[str, Any] | None,
 ) -> End:
     """Run a step method until ``stop``, in chunks that end where something is to be saved."""
-    numerics = (setting, stop, save, observe, key, engine, resume)
-    if setting.layout.single:  # no matrices
-        return _run_steps(*numerics)
-    with one_blas_thread(max(max(shape) for shape in setting.layout.shapes)):
-        return _run_steps(*numerics)
-
-
-def _run_steps(
-    setting: Setting,
-    stop: Stop,
-    save: Save | None,
-    observe: Any,
-    key: tuple[int, int],
-    engine: str,
-    resume: dict[str, Any] | None,
-) -> End:
     loop = _Loop(setting, stop, observe, key, engine, resume)
     recorder = Recorder(setting, save, log_clock=False)
     limit = loop.k + (FOREVER if stop.steps is None else stop.steps)

@@ -31,10 +31,8 @@ def orbit(run: Run) -> Evidence:
     """The squares of both layers on the last two steps, smaller first, in units of μ."""
     mu = float(run.setting.problem.target[0, 0])
     e = run.setting.optimizer.step * mu
-    root = np.sqrt((1 + e) ** 2 - 4)
     squares = np.sort(run.history["theta"] ** 2, axis=0) / mu
-    expected = [[(1 + e - root) / (2 * e)] * 2, [(1 + e + root) / (2 * e)] * 2]
-    return Evidence(squares.ravel().tolist(), np.ravel(expected).tolist(), {"e": e})
+    return Evidence(squares.ravel().tolist(), np.repeat(two_cycle(1.0, e), 2).tolist(), {"e": e})
 
 
 def _e(setting: Setting) -> float:
