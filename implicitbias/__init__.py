@@ -55,6 +55,7 @@ from .selection.greedy import *
 from .selection.homotopy import *
 from .selection.least_norm import *
 from .selection.margins import *
+from .selection.mixed import *
 from .selection.modes import *
 from .selection.nuclear import *
 from .selection.penalized import *
@@ -69,6 +70,7 @@ from .selection.sparse_limit import *
 from .selection.spectral import *
 from .selection.step_maps import *
 from .selection.von_neumann import *
+from .selection.weight_flow import *
 from .theorems.base import *
 from .theorems.catalogue import *
 from .theorems.citation import *

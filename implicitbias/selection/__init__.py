@@ -8,6 +8,7 @@ from . import (
     homotopy,
     least_norm,
     margins,
+    mixed,
     modes,
     nuclear,
     penalized,
@@ -22,6 +23,7 @@ from . import (
     spectral,
     step_maps,
     von_neumann,
+    weight_flow,
 )
 from .end_to_end import *
 from .flatness import *
@@ -30,6 +32,7 @@ from .greedy import *
 from .homotopy import *
 from .least_norm import *
 from .margins import *
+from .mixed import *
 from .modes import *
 from .nuclear import *
 from .penalized import *
@@ -44,6 +47,7 @@ from .sparse_limit import *
 from .spectral import *
 from .step_maps import *
 from .von_neumann import *
+from .weight_flow import *
 
 __all__: list[str] = []
 __all__ += end_to_end.__all__
@@ -53,6 +57,7 @@ __all__ += greedy.__all__
 __all__ += homotopy.__all__
 __all__ += least_norm.__all__
 __all__ += margins.__all__
+__all__ += mixed.__all__
 __all__ += modes.__all__
 __all__ += nuclear.__all__
 __all__ += penalized.__all__
@@ -67,3 +72,4 @@ __all__ += sparse_limit.__all__
 __all__ += spectral.__all__
 __all__ += step_maps.__all__
 __all__ += von_neumann.__all__
+__all__ += weight_flow.__all__

@@ -141,7 +141,12 @@ S0 = setting(SHAPES[0])
         (rebuilt(S0, optimizer=GradientFlow(rates=(1.0, 2.0))), "rate one"),
         (rebuilt(S0, optimizer=GradientFlow(weight_decay=0.1)), "weight decay"),
         (rebuilt(S0, model=DeepLinear((4, 4, 4, 4)), init=(*S0.init, np.eye(4))), "two layers"),
-        (rebuilt(S0, problem=MatrixRegression(3 * np.eye(4), np.eye(4))), "whitened"),
+        (
+            rebuilt(
+                S0, problem=MatrixRegression(3 * np.eye(4), np.eye(4)), init=(2 * S0.init[0], S0.init[1])
+            ),
+            "whitened",
+        ),
     ],
 )
 def test_hypotheses_that_fail_are_named(changed, says):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from implicitbias import DeepModes
-from implicitbias.theorems.deep.mixed import closed_dynamics, mixed_dynamics
+from implicitbias import DeepModes, MixedFlow
+from implicitbias.theorems.deep.mixed import mixed_dynamics
 from implicitbias.theorems.deep.plateaus import plateau_depths, tents
 
 
@@ -41,13 +41,13 @@ def test_the_tents_meet_at_the_harmonic_mean():
 
 def test_layers_of_the_hypotheses_have_the_grams_that_the_closed_equation_needs():
     """c is what both Gram matrices start with, and the equation's first step is the network's."""
-    setting = mixed_dynamics.draw(np.random.default_rng(0))["completion"]
+    setting = mixed_dynamics.draw(np.random.default_rng(0))["regression"]
     W1, W2 = setting.theta0
     c = float(np.sum(W1**2)) / W1.shape[1]
     np.testing.assert_allclose(W2 @ W2.T, c * np.eye(len(W2)), atol=1e-15)
     h = 1e-6
     G = setting.problem.gradient(setting.w0)
-    moved = closed_dynamics(setting, c, np.array([0.0, h]))[1]
+    moved = MixedFlow(setting)(h)
     np.testing.assert_allclose(moved / h, -2 * c * G, atol=1e-5)
 
 

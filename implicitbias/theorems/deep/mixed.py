@@ -11,9 +11,9 @@ from ...models import DeepLinear
 from ...models.matrix import orthonormal
 from ...optimizers import GradientFlow
 from ...problems import MatrixCompletion, MatrixRegression
-from ...selection import Hypothesis
-from ...selection.rules.common import NO_DECAY
-from ...selection.rules.networks import TWO_LAYERS, UNIT_FLOW
+from ...selection import MixedFlow
+from ...selection.mixed import smoothed
+from ...selection.rules.without_layers import mixed_flow_rule
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import Rng, inputs_with_spectrum
@@ -32,15 +32,26 @@ def _theta(C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _two_problems(rng: Rng) -> dict[str, Setting]:
-    """Inputs that are not white, and entries of a matrix; c from 0.1 to 0.5."""
+    """Inputs that are not white, from W(0) = 0, and entries of a matrix, from a W(0) ≠ 0; c from 0.1 to 0.5."""
     d, h, k = WIDTHS
     X = inputs_with_spectrum(rng, 6, d, rng.uniform(0.5, 2, d))
     problems = {
         "regression": MatrixRegression(X, rng.standard_normal((6, k))),
         "completion": MatrixCompletion(rng.standard_normal((k, d)), rng.permutation(k * d).reshape(k, d) < 8),
     }
-    theta = _theta(np.sqrt(rng.uniform(0.1, 0.5)) * orthonormal(h, d + k, rng))
-    return {name: Setting(p, DeepLinear(WIDTHS), GradientFlow(), theta) for name, p in problems.items()}
+    c, Q = rng.uniform(0.1, 0.5), orthonormal(h, d + k, rng)
+    starts = {"regression": np.zeros((k, d)), "completion": 0.5 * rng.standard_normal((k, d))}
+    return {
+        name: Setting(p, DeepLinear(WIDTHS), GradientFlow(), _theta(Q @ _root_of_gram(starts[name], c)))
+        for name, p in problems.items()
+    }
+
+
+def _root_of_gram(W: np.ndarray, c: float) -> np.ndarray:
+    """The root of [[(WᵀW + c²I)^½, Wᵀ], [W, (WWᵀ + c²I)^½]], the Gram matrix of [W₁ W₂ᵀ]."""
+    inner, outer = smoothed(W, c)
+    f, V = np.linalg.eigh(np.block([[inner, W.T], [W, outer]]))
+    return np.asarray((V * np.sqrt(f)) @ V.T)
 
 
 def _independent(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
@@ -50,38 +61,16 @@ def _independent(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     return _theta(rng.standard_normal(C.shape) * np.linalg.norm(C) / np.sqrt(C.size))
 
 
-def smoothed(W: np.ndarray, c: float) -> tuple[np.ndarray, np.ndarray]:
-    """(WᵀW + c²I)^½ and (WWᵀ + c²I)^½."""
-    roots = []
-    for gram in (W.T @ W, W @ W.T):
-        f, V = np.linalg.eigh(gram)
-        roots.append((V * np.sqrt(np.maximum(f, 0.0) + c**2)) @ V.T)
-    return roots[0], roots[1]
-
-
-def closed_dynamics(setting: Setting, c: float, t: np.ndarray) -> np.ndarray:
-    """W(t) of Ẇ = −(WWᵀ + c²I)^½G − G(WᵀW + c²I)^½, G = ∇_W L, from W(0)."""
-    from scipy.integrate import solve_ivp
-
-    def field(_: float, flat: np.ndarray) -> np.ndarray:
-        W = flat.reshape(setting.w0.shape)
-        G, (inner, outer) = setting.problem.gradient(W), smoothed(W, c)
-        return np.asarray(-outer @ G - G @ inner).ravel()
-
-    path = solve_ivp(field, (t[0], t[-1]), setting.w0.ravel(), "DOP853", t, rtol=1e-11, atol=1e-13)
-    return np.asarray(path.y.T.reshape(len(t), *setting.w0.shape))
-
-
 def off_the_closed_dynamics(runs: dict[str, Run]) -> Evidence:
-    """W₁ᵀW₁, W₂W₂ᵀ and W of every run against (WᵀW + c²I)^½, (WWᵀ + c²I)^½ and the closed dynamics, the worst t."""
+    """W₁ᵀW₁, W₂W₂ᵀ and W of every run against their roots of it and MixedFlow, the worst t."""
     off: list[float] = []
     detail: dict[str, Any] = {}
     for run in runs.values():
-        C, t, W = columns(run.setting.theta0), run.history["time"], run.history["w"]
-        c = float(np.sum(C**2)) / C.shape[1]
+        t, W = run.history["time"], run.history["w"]
+        flow = MixedFlow(run.setting, rtol=1e-11)
         W1, W2 = run.setting.layout.split(run.history["theta"])
-        inner, outer = (np.array(M) for M in zip(*(smoothed(w, c) for w in W)))
-        exact = closed_dynamics(run.setting, c, t)
+        inner, outer = (np.array(M) for M in zip(*(smoothed(w, flow.c) for w in W)))
+        exact = flow(t)
         pairs = ((np.swapaxes(W1, 1, 2) @ W1, inner), (W2 @ np.swapaxes(W2, 1, 2), outer), (W, exact))
         for seen, theory in pairs:
             distance, size = (np.linalg.norm(M, axis=(1, 2)) for M in (seen - theory, theory))
@@ -93,22 +82,11 @@ def off_the_closed_dynamics(runs: dict[str, Run]) -> Evidence:
     return Evidence(np.array(off), 0.0, detail)
 
 
-def _off_orthonormal(setting: Setting) -> float:
-    gram = columns(setting.theta0).T @ columns(setting.theta0)
-    c = np.trace(gram) / len(gram)
-    return float(np.linalg.norm(gram - c * np.eye(len(gram))) / c)
-
-
-ORTHONORMAL = Hypothesis(
-    "the columns of W₁ and the rows of W₂ are orthogonal, of one length",
-    lambda s: _off_orthonormal(s) <= 1e-12,
-)
-
 mixed_dynamics = Theorem(
     id="mixed-dynamics", family="deep", kind="exact", source="tu2024mixed",
     claim="Two layers with orthonormal columns move W by itself, lazy where it is small and rich where it is large.",
     settings=_two_problems, measure=off_the_closed_dynamics, bound=1e-8, figure=figures.along,
     run={"stop": Stop(time=5), "save": Save(at=np.linspace(0, 5, 26), fields=("w", "theta")), "rtol": 1e-11},
-    hypotheses=(TWO_LAYERS, UNIT_FLOW, NO_DECAY, ORTHONORMAL),
+    hypotheses=mixed_flow_rule.hypotheses,
     control=Control("normal entries of the same size", 1e-3, {"init": _independent}),
 )  # fmt: skip
