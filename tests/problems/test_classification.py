@@ -1,0 +1,102 @@
+"""Losses of several classes and polynomial tails, against their textbook formulas and finite differences."""
+
+import numpy as np
+import pytest
+
+import implicitbias as ib
+
+RNG = np.random.default_rng(7)
+X = RNG.standard_normal((12, 5))
+LABELS = np.array([2, 5, 9] * 4)
+W = RNG.standard_normal((3, 5))
+LOSSES = ["logistic", "exp", ib.PolynomialTail(1.5)]
+
+
+def test_the_logistic_loss_of_several_classes_is_the_cross_entropy():
+    scores = X @ W.T
+    own = scores[np.arange(12), np.arange(12) % 3]
+    expected = np.mean(np.log(np.exp(scores).sum(axis=1)) - own)
+    problem = ib.Classification(X, LABELS)
+    assert problem.loss_name == "logistic"
+    assert problem.w_shape == (3, 5)
+    assert problem.loss(W) == pytest.approx(expected, rel=1e-14)
+
+
+def test_the_exponential_loss_of_several_classes_sums_over_the_others():
+    scores = X @ W.T
+    each = np.exp(scores - scores[np.arange(12), np.arange(12) % 3][:, None]).sum(axis=1) - 1
+    assert ib.Classification(X, LABELS, "exp").loss(W) == pytest.approx(np.mean(each), rel=1e-14)
+
+
+def test_two_classes_by_rows_of_W_have_the_logistic_loss_of_their_difference():
+    two = ib.Classification(X, LABELS == 5, "logistic")
+    w = W[1] - W[0]
+    scores = X @ W[:2].T
+    own = scores[np.arange(12), (LABELS == 5).astype(int)]
+    assert two.loss(w) == pytest.approx(np.mean(np.log(np.exp(scores).sum(axis=1)) - own), rel=1e-14)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_gradients_of_several_classes(loss):
+    problem = ib.Classification(X, LABELS, loss)
+    h = 1e-6
+    slopes = np.zeros_like(W)
+    for at in np.ndindex(W.shape):
+        E = np.zeros_like(W)
+        E[at] = h
+        slopes[at] = (problem.loss(W + E) - problem.loss(W - E)) / (2 * h)
+    gradient = problem.gradient(W)
+    assert np.allclose(gradient, slopes, rtol=0, atol=1e-8 * np.abs(gradient).max())
+    assert np.allclose(problem.log_gradient(W) * problem.loss(W), gradient, rtol=1e-12)
+    assert np.allclose(problem.sample_gradient(W, np.arange(12)), gradient, rtol=1e-12)
+    assert np.allclose(problem.scaled_gradient(W, 3.0), gradient * np.exp(-3), rtol=1e-12)
+    assert np.allclose(problem.gradient(np.stack([W, 2 * W]))[0], gradient, rtol=1e-12)
+
+
+def test_margins_of_several_classes_are_those_of_the_matrices_Z():
+    problem = ib.Classification(X, LABELS)
+    scores = X @ W.T
+    first = [scores[0, 0] - scores[0, c] for c in (1, 2)]
+    assert problem.margins(W)[:2] == pytest.approx(first)
+    assert np.allclose(problem.margins(W), np.einsum("mkd,kd->m", problem.Z, W))
+    assert problem.margins(np.stack([W, W])).shape == (2, 24)
+
+
+def test_losses_of_several_classes_do_not_underflow():
+    problem = ib.Classification(np.eye(3), [0, 1, 2])
+    assert problem.log_loss(2000 * np.eye(3)) == pytest.approx(np.log(2) - 2000)
+    assert np.all(np.isfinite(problem.log_gradient(2000 * np.eye(3))))
+    assert problem.is_least(np.zeros((3, 3))) is False
+
+
+@pytest.mark.parametrize("a", [0.5, 1.0, 3.0])
+def test_a_polynomial_tail_is_convex_with_a_continuous_slope(a):
+    m = np.linspace(-3, 5, 801)
+    log_l, log_slope = ib.PolynomialTail(a).logs(m)
+    assert np.allclose(np.exp(log_l[m >= 0]), (1 + m[m >= 0]) ** -a)
+    slope = -np.exp(log_slope)
+    assert np.all(np.diff(slope) > 0)
+    assert np.allclose(np.gradient(np.exp(log_l), m)[1:-1], slope[1:-1], rtol=2e-2)
+
+
+def test_a_polynomial_tail_needs_a_positive_exponent():
+    with pytest.raises(ValueError, match="a must be"):
+        ib.PolynomialTail(0.0)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_settings_of_several_classes_go_to_a_dictionary_and_back(loss):
+    setting = ib.Setting(ib.Classification(X, LABELS, loss), ib.Linear(), ib.GradientFlow())
+    assert ib.Setting.from_dict(setting.to_dict()) == setting
+    assert setting.problem.classes == (2.0, 5.0, 9.0)
+
+
+def test_a_matrix_network_fits_several_classes():
+    model = ib.DeepLinear((5, 4, 3))
+    setting = ib.Setting(
+        ib.Classification(X[:6], LABELS[:6]), model, ib.GradientFlow(), ib.Balanced(0.5, rng=1)
+    )
+    run = ib.simulate(setting, stop=ib.Stop(log_time=20.0))
+    assert run.converged
+    assert run.w.shape == (3, 5)
+    assert run.margin("frobenius") > 0
