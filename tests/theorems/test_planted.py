@@ -66,8 +66,8 @@ def test_a_margin_curve_without_the_mean_of_the_loss(monkeypatch):
     """w̃ of the summed loss: exp(−z·w̃) = α, without 1/n."""
     real = MarginCurve.__init__
 
-    def summed(self, Z, w0):
-        real(self, Z, w0)
+    def summed(self, Z, w0, weights):
+        real(self, Z, w0, weights)
         self.residual = np.linalg.lstsq(Z[self.support], -np.log(self.alpha), rcond=None)[0]
 
     monkeypatch.setattr(MarginCurve, "__init__", summed)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...geometry import LpNorm
-from ...optimizers import Decay, GradientDescent, GradientFlow, SteepestDescent
+from ...optimizers import SGD, Decay, GradientDescent, GradientFlow, HeavyBall, Nesterov, SteepestDescent
 from ...problems import Classification
 from ..margins import MaxMargin, NotSeparable, separating_direction
 from ..rule import Hypothesis, Rule
@@ -18,43 +18,53 @@ __all__ = ["MarginCurve"]
 
 
 class MarginCurve:
-    """w(t) ≈ ŵ log t + w̃ on the span of the support vectors, for the mean exponential or logistic loss.
+    """w(t) ≈ ŵ log t + w̃ on the span of the support vectors, for a loss with the tail Σ_i c_i e^{−z_i·w}.
 
-    ŵ = Σ_S α_i z_i is the ℓ2 maximum-margin vector and w̃ ∈ span S solves e^{−z_i·w̃}/n = α_i on S, in the time
-    t of the flow, which for steps is t = Σ η. ``on`` (d, |S|) is an orthonormal basis of span S; off it the
-    limit depends on the path unless all samples are support vectors, and the curve gives the start's
-    component there. ``kappa`` is the exponent of the approach t^{−κ}.
+    ŵ = Σ_S α_i z_i is the ℓ2 maximum-margin vector and w̃ ∈ span S solves c_i e^{−z_i·w̃} = α_i on S, in the time
+    t of the flow. Z (n, d) are the signed inputs, ``weights`` c is (n,) or one number, 1/n for the mean exponential
+    or logistic loss. ``on`` (d, |S|) is an orthonormal basis of span S; off it the limit depends on the path
+    unless all samples are support vectors, and the curve gives the component of ``w0`` there. ``kappa`` is the
+    exponent of the approach t^{−κ}, the least of ``exponents``: the eigenvalues of Σ_S α_i z_i z_iᵀ on span S,
+    and z_i·ŵ − 1 for the samples outside S.
     """
 
-    def __init__(self, Z: np.ndarray, w0: np.ndarray) -> None:
+    def __init__(self, Z: np.ndarray, w0: np.ndarray, weights: Any) -> None:
         self.program = MaxMargin(Z, 2)
         self.what = self.program.solution
         alpha = self.program.multipliers
         self.support = np.flatnonzero(alpha > 1e-9 * alpha.max())
         self.alpha = alpha[self.support]
-        ZS = Z[self.support]
-        self.residual = np.linalg.lstsq(ZS, -np.log(len(Z) * self.alpha), rcond=None)[0]
+        ZS, c = Z[self.support], np.broadcast_to(weights, len(Z))[self.support]
+        self.residual = np.linalg.lstsq(ZS, np.log(c / self.alpha), rcond=None)[0]
         self.on, _ = np.linalg.qr(ZS.T)
         self.w0 = w0
-        gap = np.delete(Z @ self.what, self.support) - 1
         H = self.on.T @ (ZS.T * self.alpha) @ ZS @ self.on
-        self.kappa = min(float(np.linalg.eigvalsh(H)[0]), float(gap.min()) if gap.size else np.inf)
+        gaps = np.delete(Z @ self.what, self.support) - 1
+        self.exponents = np.sort(np.concatenate([np.linalg.eigvalsh(H), gaps]))
+        self.kappa = float(self.exponents[0])
 
     def project(self, w: np.ndarray) -> np.ndarray:
         """P_S w."""
         projected: np.ndarray = (w @ self.on) @ self.on.T
         return projected
 
+    @property
+    def constant(self) -> np.ndarray:
+        """w̃ + (I − P_S)w₀."""
+        constant: np.ndarray = self.residual + self.w0 - self.project(self.w0)
+        return constant
+
     def __call__(self, t: Any = None, *, log_time: Any = None) -> np.ndarray:
         """ŵ log t + w̃ + (I − P_S)w₀."""
         tau = np.log(np.asarray(t, dtype=float)) if log_time is None else np.asarray(log_time, dtype=float)
-        curve: np.ndarray = tau[..., None] * self.what + self.residual + self.w0 - self.project(self.w0)
+        curve: np.ndarray = tau[..., None] * self.what + self.constant
         return curve
 
 
 def margin_curve(setting: Any, run: Any = None) -> MarginCurve:
-    """The asymptotic curve of the gradient flow, and of gradient descent in t = Σ η."""
-    return MarginCurve(setting.problem.Z, setting.w0)
+    """The asymptotic curve in the time t of the flow, and t = Σ η of steps: momentum β multiplies it by 1/(1 − β)."""
+    beta = getattr(setting.optimizer, "momentum", None) or 0.0
+    return MarginCurve(setting.problem.Z, setting.w0, 1 / (setting.problem.n * (1 - beta)))
 
 
 def _all_margins_positive(run: Any) -> bool:
@@ -75,18 +85,44 @@ def _separable(setting: Any) -> bool:
 CLASSIFICATION = Hypothesis("the problem is a Classification", is_a(Classification, "problem"))
 SEPARABLE = Hypothesis("the data are separable", _separable)
 CLASSIFIED = Hypothesis("every sample has come to be classified correctly", _all_margins_positive, of="run")
+EXPONENTIAL_TAIL = Hypothesis(
+    "the loss is exponential or logistic, in two classes",
+    lambda s: s.problem.loss_name in ("exp", "logistic") and s.problem.is_binary,
+)
+
+
 FLOW_OR_STEPS = Hypothesis(
     "the optimizer is the gradient flow at rate one, or gradient descent with a constant step",
     lambda s: (
         (isinstance(s.optimizer, GradientFlow) and np.all(s.optimizer.block_rates(s.layout) == 1))
-        or (isinstance(s.optimizer, GradientDescent) and not callable(s.optimizer.step))
+        or (isinstance(s.optimizer, GradientDescent) and _constant(s.optimizer))
     ),
+)
+
+
+def _constant(optimizer: Any) -> bool:
+    return not callable(optimizer.step) and not getattr(optimizer, "per_loss", False)
+
+
+def _follows_the_flow(setting: Any) -> bool:
+    """Steps that add up to −∇L: with a constant momentum, or of each sample once an epoch."""
+    optimizer = setting.optimizer
+    whole = (isinstance(optimizer, SGD) and not optimizer.replace) or (
+        isinstance(optimizer, (HeavyBall, Nesterov)) and optimizer.momentum is not None
+    )
+    return FLOW_OR_STEPS.holds(setting) or (whole and _constant(optimizer))
+
+
+FLOW_LIKE = Hypothesis(
+    "the optimizer is the gradient flow at rate one; or, with a constant step, gradient descent, heavy ball, "
+    "Nesterov's method with a constant momentum, or SGD in epochs",
+    _follows_the_flow,
 )
 
 max_margin_rule = Rule(
     name="ℓ2 maximum margin of gradient descent and flow",
     source="soudry2018separable",
-    hypotheses=(CLASSIFICATION, LINEAR, FLOW_OR_STEPS, NO_DECAY, SEPARABLE, CLASSIFIED),
+    hypotheses=(CLASSIFICATION, EXPONENTIAL_TAIL, LINEAR, FLOW_LIKE, NO_DECAY, SEPARABLE, CLASSIFIED),
     apply=margin_curve,
 )
 
