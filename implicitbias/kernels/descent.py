@@ -10,7 +10,8 @@ model   0 w = θ · 1 w = u² − v² · 2 w = u∘v · 3 w = φ|φ|^{a−1}
 rule    0 gradient · 1 heavy ball · 2 Nesterov · 3 steepest in ℓp · 4 row projection (Kaczmarz) ·
         5 AdaGrad, RMSProp · 6 Adam · 7 Lion, Signum · 8 SAM · 9 stochastic gradient flow ·
         10 mirror descent · 11 preconditioned · 12 natural gradient
-batch   0 all samples · b > 0 b of them uniformly · −1 one row by ``cumulative`` weights
+batch   0 all samples · b > 0 b of them uniformly · −1 one row by ``cumulative`` weights ·
+        −1 − b the next b of them in turn
 reason  0 all steps done · 1 a goal is met · 2 not finite · 4 the next step is NumPy's: its system is close to singular
 
 Constants: rule 0 σ of label noise, or none · 8 ρ, whether per sample · 9 γ · 12 δ · others in rules.py.
@@ -136,7 +137,7 @@ def descend(  # type: ignore[no-untyped-def]
             if (stage == 0 and not asks) or (stage == 1 and (each or rule == PROJECTION)):
                 continue
 
-            if stage == 1 and batch > 0:
+            if stage == 1 and batch not in (0, -1):
                 drawn_gradient(loss, X, y, w, g, batch, noise, k, key0, key1)
             else:
                 if stage == 1 and noise > 0.0:

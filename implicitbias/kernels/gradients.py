@@ -128,12 +128,14 @@ def full_gradient(X, c, g):  # type: ignore[no-untyped-def]
 
 @njit(**INLINE)
 def drawn_gradient(loss, X, y, w, g, batch, sigma, k, key0, key1):  # type: ignore[no-untyped-def]
-    """g ← the mean gradient of the samples drawn at step k, the targets moved by ±sigma."""
+    """g ← the mean gradient of the samples of step k, the targets moved by ±sigma; −1 − batch of them in turn."""
     n, d = X.shape
+    drawn = batch > 0
+    batch = batch if drawn else -1 - batch
     for j in range(d):
         g[j] = 0.0
     for b in range(batch):
-        i = uniform_index(k, b, n, key0, key1)
+        i = uniform_index(k, b, n, key0, key1) if drawn else (k * batch + b) % n
         a = 0.0
         for j in range(d):
             a += X[i, j] * w[j]

@@ -31,7 +31,7 @@ class ModifiedFlow(Flow):
     | ``optimizer`` | θ̇ |
     |---|---|
     | GradientDescent | −(g + ½h Hg) = −∇[L + ¼h‖g‖²] |
-    | SGD(replace=False), the mean over orders | −(g + ½h [α meanᵢ Hᵢgᵢ + (1 − α) Hg]),  α = (n − b)/(b(n − 1)) |
+    | SGD(order="shuffled"), the mean over orders | −(g + ½h [α meanᵢ Hᵢgᵢ + (1 − α) Hg]),  α = (n − b)/(b(n − 1)) |
     | HeavyBall | −(g + ½h (1 + β)/(1 − β)² Hg)/(1 − β) |
     | Adam | −(g + ½h [(1 + β₁)/(1 − β₁) − (1 + β₂)/(1 − β₂) g²/(SD)] ∘ H(g/D))/D,  S = √(g² + ε_r),  D = S + ε |
 
@@ -57,10 +57,10 @@ class ModifiedFlow(Flow):
 
     def __post_init__(self) -> None:
         step = self.optimizer
-        known = type(step) in _FIELDS and not getattr(step, "replace", False)
+        known = type(step) in _FIELDS and getattr(step, "order", "shuffled") == "shuffled"
         if not known or not isinstance(step.step, float):
             raise ValueError(
-                "ModifiedFlow needs GradientDescent, SGD(replace=False), HeavyBall or Adam with one constant step, "
+                'ModifiedFlow needs GradientDescent, SGD(order="shuffled"), HeavyBall or Adam with one constant step, '
                 f"got {step!r:.80}"
             )
         if self.weight_decay not in (0.0, step.weight_decay):

@@ -17,44 +17,52 @@ from .base import KernelRule, Oracle, State, Step
 __all__ = ["SGD", "LabelNoiseSGD", "RandomizedKaczmarz", "StochasticGradientFlow"]
 
 
+CYCLIC = -1
+"""In the kernels CYCLIC − b stands for the next b samples in the order of the data."""
+
+
 @record
 class SGD(Step):
-    """θ_{k+1} = θ_k − η_k ∇L_{B_k}(θ_k), B_k: ``batch`` samples drawn uniformly with replacement, or without.
+    """θ_{k+1} = θ_k − η_k ∇L_{B_k}(θ_k), B_k: a batch of samples, L_B the mean loss over it.
 
     | symbol | argument | |
     |---|---|---|
     | η_k | ``step`` | a float > 0, ``Decay`` or a callable of k |
-    | |B_k| | ``batch`` | an integer ≥ 1 |
-    | | ``replace`` | False: each epoch takes every sample once, in an order of its own; |B_k| divides n |
-    | order | state | the samples that this epoch has still to take; () with replacement |
-    """
+    | |B_k| | ``batch`` | an integer ≥ 1; it divides n unless the order is "random" |
+    | | ``order`` | "random": uniformly with replacement; "shuffled": each epoch takes every sample once, in an order of its own; "cyclic": in the order of the data |
+    | order | state | shuffled: the samples that this epoch has still to take; () otherwise |
+    """  # noqa: E501
 
     step: Any
     batch: int = 1
-    replace: bool = True
+    order: str = "random"
 
     row_space = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "batch", whole("batch", self.batch, 1))
-        object.__setattr__(self, "replace", bool(self.replace))
+        if self.order not in ("random", "shuffled", "cyclic"):
+            raise ValueError(f'order must be "random", "shuffled" or "cyclic", got {self.order!r:.80}')
 
     def requires(self, problem: Any, model: Any) -> str | None:
         """Why this optimizer cannot run there; None when it can."""
         if not problem.has_samples:
             return f"this {type(problem).__name__} has no samples for SGD to draw"
-        if self.replace or problem.n % self.batch == 0:
+        if self.order == "random" or problem.n % self.batch == 0:
             return None
-        return f"SGD(replace=False) needs batches that divide n: batch = {self.batch}, n = {problem.n}"
+        return f'SGD(order="{self.order}") needs batches that divide n: batch = {self.batch}, n = {problem.n}'
 
     def init(self, theta: np.ndarray) -> State:
-        return () if self.replace else np.empty(0, dtype=int)
+        return np.empty(0, dtype=int) if self.order == "shuffled" else ()
 
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
-        if self.replace:
+        if self.order == "random":
             return theta - self.size(k) * oracle.sample(theta, self.batch), state
         n = oracle.problem.n
+        if self.order == "cyclic":
+            rows = (k * self.batch + np.arange(self.batch)) % n
+            return theta - self.size(k) * oracle.rows(theta, rows), state
         # an epoch begins; or what is left is of an earlier task, which had more samples
         if not state.size or np.max(state) >= n:
             state = np.argsort([oracle.uniform(i) for i in range(n)])
@@ -64,7 +72,8 @@ class SGD(Step):
         return -(-n // self.batch)
 
     def kernel_rule(self) -> KernelRule | None:
-        return KernelRule(code=0, batch=self.batch) if self.replace else None
+        batch = {"random": self.batch, "cyclic": CYCLIC - self.batch, "shuffled": 0}[self.order]
+        return KernelRule(code=0, batch=batch) if batch else None
 
 
 @record

@@ -52,7 +52,7 @@ def test_the_mean_over_batches_is_that_of_all_partitions(b, regression, start):
     mean, batches = np.zeros(X.shape[1]), list(itertools.combinations(range(n), b))
     for B in map(list, batches):
         mean += X[B].T @ X[B] / b @ (X[B].T @ (X[B] @ start - y[B]) / b) / len(batches)
-    flow = ib.ModifiedFlow(ib.SGD(h, b, replace=False))
+    flow = ib.ModifiedFlow(ib.SGD(h, b, order="shuffled"))
     np.testing.assert_allclose(
         field(regression, flow, start), -(regression.gradient(start) + h / 2 * mean), rtol=1e-11
     )
@@ -107,7 +107,7 @@ def test_what_has_no_modified_flow(step):
 def test_an_epoch_takes_every_sample_once(regression):
     """From any state, n steps of one sample at a step so small that only the first order is left."""
     h, n, w0 = 1e-8, regression.n, np.linspace(-1, 1, regression.w_shape[0])
-    setting = ib.Setting(regression, ib.Linear(), ib.SGD(h, replace=False), w0)
+    setting = ib.Setting(regression, ib.Linear(), ib.SGD(h, order="shuffled"), w0)
     for epochs in (1, 2, 5):
         run = ib.simulate(setting, ib.Stop(steps=epochs * n), rng=epochs)
         np.testing.assert_allclose((w0 - run.w) / (h * epochs * n), regression.gradient(w0), atol=1e-6)
@@ -118,7 +118,7 @@ def test_an_epoch_takes_every_sample_once(regression):
 def test_every_order_is_drawn_equally_often(regression):
     """χ² of the first sample and of the whole order over 600 epochs: 5 standard deviations above the mean."""
     h, w0 = 1e-6, np.zeros(regression.w_shape[0])
-    setting = ib.Setting(regression, ib.Linear(), ib.SGD(h, replace=False), w0)
+    setting = ib.Setting(regression, ib.Linear(), ib.SGD(h, order="shuffled"), w0)
     each = regression.each_gradient(np.zeros((4, len(w0))))
     seen = []
     for seed in range(600):
@@ -132,7 +132,7 @@ def test_every_order_is_drawn_equally_often(regression):
 
 
 def test_epochs_go_on_where_they_were_left(regression):
-    setting = ib.Setting(regression, ib.Linear(), ib.SGD(0.05, replace=False), np.ones(regression.w_shape[0]))
+    setting = ib.Setting(regression, ib.Linear(), ib.SGD(0.05, order="shuffled"), np.ones(regression.w_shape[0]))
     whole = ib.simulate(setting, ib.Stop(steps=11), rng=5)
     part = ib.simulate(setting, ib.Stop(steps=6), rng=5)
     rest = ib.simulate(setting, ib.Stop(steps=5), rng=5, state=part.state)
@@ -141,7 +141,7 @@ def test_epochs_go_on_where_they_were_left(regression):
 
 def test_batches_divide_the_samples(regression):
     with pytest.raises(ValueError, match="divide n"):
-        ib.Setting(regression, ib.Linear(), ib.SGD(0.1, 3, replace=False))
+        ib.Setting(regression, ib.Linear(), ib.SGD(0.1, 3, order="shuffled"))
     ib.Setting(regression, ib.Linear(), ib.SGD(0.1, 3))
 
 
@@ -149,6 +149,6 @@ def test_a_task_of_fewer_samples_begins_an_epoch(regression):
     """Six of four samples leave two in the memory, one of which the next task may not have."""
     fewer = ib.Regression(regression.X[:2], regression.y[:2])
     tasks = ib.Tasks([regression, fewer], keep_state=True)
-    setting = ib.Setting(tasks, ib.Linear(), ib.SGD(0.1, replace=False), np.zeros(regression.w_shape[0]))
+    setting = ib.Setting(tasks, ib.Linear(), ib.SGD(0.1, order="shuffled"), np.zeros(regression.w_shape[0]))
     for seed in range(5):
         assert ib.simulate(setting, ib.Stop(steps=6), rng=seed).converged

@@ -164,7 +164,7 @@ def _orders(rng: Rng) -> dict[str, Setting]:
     _, theta = _network(rng)
     settings = {}
     for part in PARTS:
-        step = SGD(EPOCH / SAMPLES / part, replace=False)
+        step = SGD(EPOCH / SAMPLES / part, order="shuffled")
         for rows in ORDERS:
             relabelled = MatrixRegression(X[list(rows)], Y[list(rows)])
             settings[f"{rows} 1/{part}"] = Setting(relabelled, NETWORK, step, theta)
