@@ -12,7 +12,6 @@ from ...problems import Classification
 from ..margins import MaxMargin, NotSeparable, separating_direction
 from ..rule import Hypothesis, Rule
 from .common import LINEAR, NO_DECAY, is_a
-from .steepest import norm_of_steps
 
 __all__ = ["MarginCurve"]
 
@@ -107,7 +106,7 @@ def _constant(optimizer: Any) -> bool:
 def _follows_the_flow(setting: Any) -> bool:
     """Steps that add up to −∇L: with a constant momentum, or of each sample once an epoch."""
     optimizer = setting.optimizer
-    whole = (isinstance(optimizer, SGD) and not optimizer.replace) or (
+    whole = (isinstance(optimizer, SGD) and optimizer.order != "random") or (
         isinstance(optimizer, (HeavyBall, Nesterov)) and optimizer.momentum is not None
     )
     return FLOW_OR_STEPS.holds(setting) or (whole and _constant(optimizer))
@@ -124,40 +123,4 @@ max_margin_rule = Rule(
     source="soudry2018separable",
     hypotheses=(CLASSIFICATION, EXPONENTIAL_TAIL, LINEAR, FLOW_LIKE, NO_DECAY, SEPARABLE, CLASSIFIED),
     apply=margin_curve,
-)
-
-
-def steepest_norm(optimizer: Any) -> LpNorm | None:
-    """The ℓp norm of a normalised steepest descent method, None for others."""
-    norm = norm_of_steps(optimizer)
-    normalized = not isinstance(optimizer, SteepestDescent) or optimizer.normalized
-    return norm if normalized and isinstance(norm, LpNorm) else None
-
-
-def steepest_margin(setting: Any, run: Any = None) -> MaxMargin:
-    """The maximum margin in the optimizer's own norm."""
-    return MaxMargin(setting.problem.Z, steepest_norm(setting.optimizer) or LpNorm(2.0))
-
-
-steepest_margin_rule = Rule(
-    name="maximum margin in the norm of normalised steepest descent",
-    source="telgarsky2013margins",
-    hypotheses=(
-        CLASSIFICATION,
-        LINEAR,
-        Hypothesis(
-            "steps are normalised steepest descent in an ℓp norm",
-            lambda s: steepest_norm(s.optimizer) is not None,
-        ),
-        Hypothesis(
-            "step sizes tend to zero and do not sum up: Decay(step, power) with 0 < power ≤ 1",
-            lambda s: (
-                (not isinstance(s.optimizer.step, Decay) and callable(s.optimizer.step))
-                or 0 < s.optimizer.step.power <= 1
-            ),
-        ),
-        NO_DECAY,
-        SEPARABLE,
-    ),
-    apply=steepest_margin,
 )

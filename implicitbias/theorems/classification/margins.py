@@ -10,8 +10,9 @@ from ...optimizers import Decay, PreconditionedFlow, SignDescent, SteepestDescen
 from ...optimizers import GradientFlow as Flow
 from ...problems import Classification
 from ...selection import Hypothesis, MaxMargin, max_margin
-from ...selection.rules.classification import margin_curve, max_margin_rule, steepest_margin_rule
+from ...selection.rules.classification import margin_curve, max_margin_rule
 from ...selection.rules.common import FROM_ZERO
+from ...selection.rules.steepest_margins import steepest_margin_rule
 from .. import figures
 from ..base import Control, Evidence, Theorem
 
