@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..records import record
+from .potentials import Mahalanobis, spd
 
-__all__ = ["LpNorm", "Norm", "SchattenNorm", "polar_factor"]
+__all__ = ["LpNorm", "MahalanobisNorm", "Norm", "SchattenNorm", "polar_factor"]
 
 NULL = 1e-12
 """Singular values below this part of the largest are taken for zero: the rounding of a gradient has no direction."""
@@ -75,6 +77,43 @@ class LpNorm(Norm):
             return s
         a = np.abs(g) / largest  # the direction does not depend on the size of g: nothing underflows
         return np.sign(g) * (a / np.sum(a**self.q) ** (1 / self.q)) ** (self.q - 1)
+
+
+@record
+class MahalanobisNorm(Norm):
+    """‖w‖ = √(wᵀMw), M (d, d) symmetric positive definite or its diagonal (d,); its dual is √(gᵀM⁻¹g).
+
+    s(g) = M⁻¹g/‖g‖_*: that of descent with the preconditioner M⁻¹. A matrix w is read entry by entry, row after row.
+
+    >>> norm, g = MahalanobisNorm([1.0, 4.0]), np.array([3.0, 8.0])
+    >>> norm.dual(g), norm.direction(g).tolist()
+    (5.0, [0.6, 0.4])
+    """
+
+    M: Any
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "M", spd("M", self.M))
+
+    @cached_property
+    def root(self) -> np.ndarray:
+        """R (d, d) with M = RᵀR."""
+        M = np.diag(self.M) if self.M.ndim == 1 else self.M
+        R: np.ndarray = np.linalg.cholesky(M).T
+        return R
+
+    def value(self, w: np.ndarray) -> float:
+        return _lp(self.root @ np.ravel(w), 2.0)
+
+    def dual(self, g: np.ndarray) -> float:
+        return _lp(np.linalg.solve(self.root.T, np.ravel(g)), 2.0)
+
+    def direction(self, g: np.ndarray) -> np.ndarray:
+        size = self.dual(g)
+        if size == 0.0:
+            return np.zeros_like(g)
+        s: np.ndarray = Mahalanobis(self.M).inverse_gradient(np.ravel(g) / size).reshape(g.shape)
+        return s
 
 
 @record

@@ -1,4 +1,4 @@
-"""Maximum margins: min ‖w‖ subject to z_i·w ≥ 1, in every ℓp norm, and what proves that there is none."""
+"""Maximum margins: min ‖w‖ subject to ⟨z_i, w⟩ ≥ 1, in every norm, and what proves that there is none."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..checks import real_array
-from ..geometry import LpNorm, PNorm, bregman_projection
+from ..geometry import LpNorm, MahalanobisNorm, Norm, PNorm, SchattenNorm, bregman_projection
 from ..geometry.norms import as_norm
 from ..records import record
+from .active_set import nonnegative_least
 from .programs import EPS, Certificate, Infeasible, Program
+from .spectral_ball import maximize_in_ball
 
 __all__ = ["MaxMargin", "MaxMarginSolution", "NotSeparable", "max_margin"]
 
@@ -30,10 +32,16 @@ class NotSeparable(Infeasible):
 
 @record
 class MaxMargin(Program):
-    """min ‖w‖ subject to z_i·w ≥ 1 for all i; its direction maximises min_i z_i·w / ‖w‖.
+    """min ‖w‖ subject to ⟨z_i, w⟩ ≥ 1 for all i; its direction maximises min_i ⟨z_i, w⟩/‖w‖.
 
-    Z (n, d) are the signed inputs, ``norm`` a p with 1 ≤ p ≤ ∞ or an ``LpNorm``. By duality the minimum
-    equals max {1ᵀα : α ≥ 0, ‖Zᵀα‖_* ≤ 1}, which certifies any candidate.
+    Z (m, *shape) are the signed inputs y_i x_i, with shape (d,), or of several classes the (e_y − e_c)xᵀ, with shape
+    (k, d). ``norm`` is a p with 1 ≤ p ≤ ∞, "frobenius", "spectral", "nuclear", "max" (entry by entry), or a Norm that
+    these words name, or a ``MahalanobisNorm``. By duality the minimum equals
+    max {1ᵀα : α ≥ 0, ‖Σ α_i z_i‖_* ≤ 1}, which certifies any candidate.
+
+    >>> Z = np.stack([np.diag([1.0, 0.0]), np.diag([0.0, 2.0])])
+    >>> [round(p.objective(p.solution), 9) for p in (MaxMargin(Z, "spectral"), MaxMargin(Z, "nuclear"))]
+    [1.0, 1.5]
     """
 
     Z: np.ndarray
@@ -42,25 +50,42 @@ class MaxMargin(Program):
     kind = "direction"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "Z", real_array("Z", self.Z, (None, None)))
+        object.__setattr__(self, "Z", real_array("Z", self.Z, (None,) * max(np.ndim(self.Z), 2)))
         object.__setattr__(self, "norm", as_norm(self.norm))
-        if not isinstance(self.norm, LpNorm):
-            raise ValueError(f"MaxMargin solves ℓp norms, not {type(self.norm).__name__}")
+        schatten = isinstance(self._norm, SchattenNorm) and self._norm.p in (1.0, np.inf)
+        if not (schatten or isinstance(self._norm, LpNorm | MahalanobisNorm)):
+            raise ValueError(
+                f"MaxMargin solves ℓp and Mahalanobis norms, spectral and nuclear ones, not {self.norm!r}"
+            )
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (self.Z.shape[1],)
+        return self.Z.shape[1:]
 
     def objective(self, w: np.ndarray) -> float:
         return float(self.norm.value(w))
 
+    @property
+    def _norm(self) -> Norm:
+        """ℓ2 for the Frobenius norm, and for every Schatten norm of a vector."""
+        euclidean = isinstance(self.norm, SchattenNorm) and (self.norm.p == 2 or len(self.shape) == 1)
+        return LpNorm(2.0) if euclidean else self.norm
+
     @cached_property
     def pair(self) -> tuple[np.ndarray, np.ndarray]:
         """(w, α): the primal and the dual solution."""
-        separating_direction(self.Z)
-        if self.norm.p in (1.0, np.inf):
-            return _linear_program(self.Z, self.norm.p)
-        return _active_set(self.Z, self.norm.p)
+        rows, w = self.Z.reshape(len(self.Z), -1), separating_direction(self.Z).ravel()
+        match self._norm:
+            case SchattenNorm() as norm:
+                w, alpha = _in_spectral_ball(self.Z, norm, w)
+            case MahalanobisNorm(root=R):  # ‖w‖ = ‖Rw‖₂
+                v, alpha = _active_set(np.linalg.solve(R.T, rows.T).T, 2.0, R @ w)
+                w = np.linalg.solve(R, v)
+            case LpNorm(p=p) if p in (1.0, np.inf):
+                w, alpha = _linear_program(rows, p)
+            case LpNorm(p=p):
+                w, alpha = _active_set(rows, p, w)
+        return w.reshape(self.shape), alpha
 
     @property
     def solution(self) -> np.ndarray:
@@ -68,30 +93,32 @@ class MaxMargin(Program):
 
     @property
     def multipliers(self) -> np.ndarray:
-        """α ≥ 0 with ∇½‖w‖² = Σ α_i z_i; positive on support vectors only."""
+        """α ≥ 0 with Σ α_i z_i in the subdifferential of ½‖w‖²; positive on support vectors only."""
         w, alpha = self.pair
         return alpha * self.objective(w)
 
+    def _margins(self, w: np.ndarray) -> np.ndarray:
+        return np.asarray(np.tensordot(self.Z, w, w.ndim))
+
     def certify(self, w: np.ndarray) -> Certificate:
         """For w scaled to least margin one; −w or a w with a non-positive margin is infeasible."""
-        margins = self.Z @ w
-        least = float(np.min(margins))
+        least = float(np.min(self._margins(w)))
         _, alpha = self.pair
         alpha = np.maximum(alpha, 0.0)
-        alpha = alpha / max(1.0, float(self.norm.dual(self.Z.T @ alpha)))
+        alpha = alpha / max(1.0, float(self.norm.dual(np.tensordot(alpha, self.Z, 1))))
         bound = float(np.sum(alpha))
         if least <= 0:
             return Certificate(np.inf, np.inf, np.inf, alpha)
         v = w / least
         value = self.objective(v)
-        slack = float(alpha @ (self.Z @ v - 1)) / value
+        slack = float(alpha @ (self._margins(v) - 1)) / value
         gap = (value - bound) / (value + bound)
-        # ⟨Zᵀα, v⟩ ≤ ‖Zᵀα‖_* ‖v‖ must be an equality, and slack weights must vanish
-        return Certificate(0.0, max(abs(slack), 1 - float(alpha @ self.Z @ v) / value), gap, alpha)
+        # ⟨Σαz, v⟩ ≤ ‖Σαz‖_* ‖v‖ must be an equality, and slack weights must vanish
+        return Certificate(0.0, max(abs(slack), 1 - float(alpha @ self._margins(v)) / value), gap, alpha)
 
 
 def separating_direction(Z: np.ndarray) -> np.ndarray:
-    """A w with all margins positive, by a linear program.
+    """A w (*shape) with all margins positive for Z (m, *shape), by a linear program.
 
     Raises
     ------
@@ -102,6 +129,7 @@ def separating_direction(Z: np.ndarray) -> np.ndarray:
     """
     from scipy.optimize import linprog
 
+    shape, Z = Z.shape[1:], Z.reshape(len(Z), -1)
     n, d = Z.shape
     # separability does not see the scales of rows and columns, but a solver's tolerances do
     columns = np.abs(Z).max(axis=0)
@@ -120,7 +148,7 @@ def separating_direction(Z: np.ndarray) -> np.ndarray:
         raise ArithmeticError(f"the linear program of separability was not solved: {result.message}")
     w: np.ndarray = result.x[:d] / columns
     if np.min(scaled @ result.x[:d]) > 8 * EPS * d and np.min(Z @ w) > 0:  # certified by w itself
-        return w
+        return w.reshape(shape)
     p = np.maximum(-result.ineqlin.marginals, 0.0) / rows
     p = p / np.sum(p)
     residual = float(np.linalg.norm(Z.T @ p))
@@ -153,71 +181,90 @@ def _linear_program(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
     return w / (np.min(Z @ w) * scale), alpha / scale
 
 
-def _active_set(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
-    """Smooth norms: guess the support, project onto its equalities by dual Newton, correct the guess.
+def _active_set(Z: np.ndarray, p: float, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth norms, 1 < p < ∞, from a w that separates: min ‖w‖ subject to Aw ≥ b with unit rows, ‖w‖₂ ≤ 1.
 
-    The first guess is the non-negative least-squares form of the ℓ2 problem (Lawson and Hanson's least
-    distance programming), which is exact for p = 2.
+    The first face is that of the ℓ2 problem, by Lawson and Hanson's least distance programming.
     """
-    n, d = Z.shape
-    scale = float(np.max(np.abs(Z)))
-    Z = Z / scale  # tolerances below are absolute
-    active = _first_support(Z, p)
+    rows = np.linalg.norm(Z, axis=1)
+    A = Z / rows[:, None]
+    size = np.linalg.norm(w) / float(np.min(Z @ w))
+    b = 1 / (rows * size)
+    u = nonnegative_least(np.vstack([A.T, b]), np.append(np.zeros(Z.shape[1]), 1.0))
+    w, nu = _from_face_to_face(A, b, p, u / (1 - b @ u))
+    # ∇Σ|w|^p/p = Aᵀν gives ‖Aᵀν‖_q = ‖w‖_p^{p−1}: scaled to the unit ball of the dual norm
+    return w * size, nu / LpNorm(p).value(w) ** (p - 1) / rows
+
+
+def _from_face_to_face(
+    A: np.ndarray, b: np.ndarray, p: float, alpha: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(w, α) of max b·α − ‖Aᵀα‖_q^q/q over α ≥ 0: on each face {α_i = 0 off S} by dual Newton, which gives w with
+    A_S w = b_S; a face whose maximiser is not positive is left where the segment to it does, and the most violated
+    constraint enters. The objective never decreases.
+    """
+    n, d = A.shape
+    S = np.flatnonzero(alpha)
     for _ in range(20 * n):
-        S = np.flatnonzero(active)
-        found = bregman_projection(PNorm(p), np.zeros(d), Z[S], np.ones(S.size))
-        w, nu = found.w, found.multiplier
-        margins = Z @ w
-        if np.min(nu) < -1e-12 * np.abs(nu).max():
-            active[S[np.argmin(nu)]] = False
-        elif np.min(margins) < 1 - 1e-11:
-            active[np.argmin(margins)] = True
-        else:
+        if S.size == 0:
             break
+        found = bregman_projection(PNorm(p), np.zeros(d), A[S], b[S])
+        move = -alpha
+        move[S] += found.multiplier
+        if np.min(found.multiplier) < -1e-12 * np.abs(found.multiplier).max():
+            alpha, S = _until_blocked(alpha, move)
+            continue
+        alpha = np.maximum(alpha + move, 0.0)
+        excess = A @ found.w - b
+        j = int(np.argmin(excess))
+        if excess[j] >= -1e-12:
+            return found.w, alpha
+        combination, *_ = np.linalg.lstsq(A[S].T, A[j], rcond=None)
+        if (
+            np.linalg.norm(A[S].T @ combination - A[j]) <= 1e-10
+        ):  # no w meets all: the objective is linear on this line
+            line = np.eye(n)[j]
+            line[S] -= combination
+            alpha, S = _until_blocked(alpha, line)
+        S = np.union1d(S, j)
+    raise ArithmeticError(f"the active set of the ℓ{p:g} margin was not found in {20 * n} changes")
+
+
+def _until_blocked(alpha: np.ndarray, move: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """α moved until an entry vanishes, and which are positive then."""
+    falling = np.flatnonzero(move < 0)
+    reach = alpha[falling] / -move[falling]
+    alpha = np.maximum(alpha + float(np.min(reach)) * move, 0.0)
+    alpha[falling[np.argmin(reach)]] = 0.0
+    return alpha, np.flatnonzero(alpha > 0)
+
+
+def _in_spectral_ball(Z: np.ndarray, norm: SchattenNorm, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Spectral: max s subject to ⟨z_i, W⟩ ≥ s, σ₁(W) ≤ 1, in x = (W, s). Nuclear: max 1ᵀα subject to α ≥ 0,
+    σ₁(Σ α_i z_i) ≤ 1. Rows are scaled to length one, and margins by the ℓ2 one, which both share up to a factor √k.
+    """
+    m, p, q = Z.shape
+    flat = Z.reshape(m, -1)
+    rows, size = np.linalg.norm(flat, axis=1), np.linalg.norm(_active_set(flat, 2.0, w)[0])
+    unit = flat / rows[:, None]
+    if norm.p == np.inf:
+        last = np.eye(p * q + 1)[-1]
+        C, G = np.column_stack([unit, -1 / (rows * size)]), np.eye(p * q + 1, p * q).reshape(-1, p, q)
+        found = maximize_in_ball(last, C, G, -last)
+        W, alpha = found.x[:-1], found.lam / rows
     else:
-        raise ArithmeticError(f"the active set of the ℓ{p:g} margin did not settle after {20 * n} changes")
-    # ∇Σ|w|^p/p = Zᵀν gives ‖Zᵀν‖_q = ‖w‖_p^{p−1}: scaled to the unit ball of the dual norm
-    alpha = np.zeros(n)
-    alpha[S] = np.maximum(nu, 0.0) / LpNorm(p).value(w) ** (p - 1)
-    return w / scale, alpha / scale
-
-
-def _first_support(Z: np.ndarray, p: float) -> np.ndarray:
-    """Which constraints are active at the solution, as a first guess."""
-    from scipy.optimize import minimize, nnls
-
-    n, d = Z.shape
-    u, _ = nnls(np.vstack([Z.T, np.ones(n)]), np.append(np.zeros(d), 1.0))
-    if p == 2 or n <= d:
-        active: np.ndarray = u > 1e-12 * u.max()
-        return active
-    # more samples than dimensions: from the ℓ2 solution by sequential quadratic programming
-    r = np.vstack([Z.T, np.ones(n)]) @ u - np.append(np.zeros(d), 1.0)
-    w = -r[:d] / r[d]
-    w = w / np.min(Z @ w)
-    size = LpNorm(p).value(w)
-
-    def value(v: np.ndarray) -> tuple[float, np.ndarray]:
-        x = v / size
-        return float(np.sum(np.abs(x) ** p) / p), np.sign(x) * np.abs(x) ** (p - 1) / size
-
-    constraint = {"type": "ineq", "fun": lambda v: Z @ v - 1, "jac": lambda v: Z}
-    found = minimize(
-        value, w, jac=True, constraints=[constraint], method="SLSQP", options={"ftol": 1e-14, "maxiter": 500}
-    )
-    margins = Z @ found.x / np.min(Z @ found.x)
-    # multipliers of the nearly active constraints, by non-negative least squares on the gradient
-    near = np.flatnonzero(margins < 1 + 1e-5)
-    weights, _ = nnls(Z[near].T, value(found.x)[1] * size)
-    active = np.zeros(n, dtype=bool)
-    active[near[weights > 1e-9 * weights.max()]] = True
-    return active
+        found = maximize_in_ball(1 / (rows * size), np.eye(m), unit.reshape(Z.shape), np.full(m, 0.5 / m))
+        W, alpha = found.Y.ravel(), found.x / rows
+    W, alpha = W / np.min(flat @ W), alpha / norm.dual((alpha @ flat).reshape(p, q))
+    if not norm.value(W.reshape(p, q)) <= (1 + 1e-6) * np.sum(alpha):
+        raise ArithmeticError("the margin was not found: the lengths of the rows of Z are too different")
+    return W, alpha
 
 
 class MaxMarginSolution(NamedTuple):
     """The maximum margin of separable data in a norm.
 
-    w : least margin one. direction : unit in the norm. margin : max over ‖w‖ ≤ 1 of min_i z_i·w.
+    w : least margin one. direction : unit in the norm. margin : max over ‖w‖ ≤ 1 of min_i ⟨z_i, w⟩.
     """
 
     w: np.ndarray
@@ -227,7 +274,7 @@ class MaxMarginSolution(NamedTuple):
 
 
 def max_margin(problem: Any, norm: Any = 2) -> MaxMarginSolution:
-    """The maximum-margin solution of a Classification in a norm (p with 1 ≤ p ≤ ∞).
+    """The maximum-margin solution of a Classification in a norm: the words of ``MaxMargin``.
 
     Raises
     ------

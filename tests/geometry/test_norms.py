@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import implicitbias as ib
-from implicitbias import LpNorm, Norm, SchattenNorm, polar_factor
+from implicitbias import LpNorm, MahalanobisNorm, Norm, SchattenNorm, polar_factor
 from implicitbias.geometry.norms import as_norm
 
 EPS = np.finfo(float).eps
@@ -159,13 +159,27 @@ def test_schatten_norms_of_tensors_are_refused():
 
 
 def test_words_where_norms_are_asked_for():
-    """On vectors, which are columns, the spectral and the nuclear norm are ℓ2; max_margin solves ℓp norms."""
+    """On vectors, which are columns, the spectral and the nuclear norm are ℓ2."""
     problem = ib.Classification([[1.0, 0.5], [0.2, -2.0]], [1, -1])
     run = ib.simulate(ib.Setting(problem, ib.Linear(), ib.GradientDescent(0.1), np.ones(2)), ib.Stop(steps=3))
     for word in ("frobenius", "spectral", "nuclear"):
         np.testing.assert_allclose(run.margin(word), run.margin(2), rtol=8 * EPS)
     assert run.margin("max") == run.margin(np.inf)
     assert ib.max_margin(problem, "max").w.tolist() == ib.max_margin(problem, np.inf).w.tolist()
-    assert ib.max_margin(problem, "frobenius").w.tolist() == ib.max_margin(problem, 2).w.tolist()
-    with pytest.raises(ValueError, match="MaxMargin solves ℓp norms, not SchattenNorm"):
-        ib.max_margin(problem, "nuclear")
+    for word in ("frobenius", "spectral", "nuclear"):
+        assert ib.max_margin(problem, word).w.tolist() == ib.max_margin(problem, 2).w.tolist()
+
+
+@pytest.mark.parametrize("M", [[1.0, 4.0, 0.5], [[2.0, 1.0, 0.0], [1.0, 3.0, 0.0], [0.0, 0.0, 1.0]]])
+def test_mahalanobis_norms(M):
+    norm, g = MahalanobisNorm(M), np.array([3.0, -8.0, 1.0])
+    full = np.diag(M) if np.ndim(M) == 1 else np.array(M)
+    s = norm.direction(g)
+    # three coordinates and κ(M) ≤ 8
+    np.testing.assert_allclose(norm.value(g), np.sqrt(g @ full @ g), rtol=1e-14)
+    np.testing.assert_allclose(norm.dual(g), np.sqrt(g @ np.linalg.inv(full) @ g), rtol=1e-14)
+    np.testing.assert_allclose([norm.value(s), g @ s], [1.0, norm.dual(g)], rtol=1e-14)
+    assert not norm.direction(np.zeros(3)).any()
+    np.testing.assert_array_equal(norm.direction(g[:, None]), s[:, None])
+    with pytest.raises(ValueError, match="every entry of M"):
+        MahalanobisNorm([1.0, 0.0])

@@ -1,0 +1,140 @@
+"""Linear programs in the ball of the spectral norm, by a barrier method that Newton's method on the optimum completes.
+
+    max c·x   subject to   Cx ≥ 0,   σ₁(𝒢x) ≤ 1,   𝒢x = Σ_j x_j G_j
+
+has the dual   min ‖Y‖_nuclear   subject to   λ ≥ 0,   c + Cᵀλ = 𝒢*Y.   Maximum margins in the spectral norm are of the
+first kind, and those in the nuclear norm of the second.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..threads import one_blas_thread
+
+__all__ = ["BallSolution", "maximize_in_ball"]
+
+EPS = float(np.finfo(float).eps)
+NEAR = 1e-8
+"""Where the barrier hands over to Newton's method: 1 − 10⁻⁸ still has half of its digits."""
+SHRINK = 0.1
+DROPPED = (1e-6,) * 4 + (1e-13,) * 4
+"""Singular values of Newton's systems below this part of the largest mean a solution that is not unique: first to what
+the barrier leaves, then to rounding.
+"""
+
+LARGE = 1500
+"""Above so many unknowns Newton's systems take minutes, and the solution stays at what the barrier leaves."""
+
+
+class BallSolution(NamedTuple):
+    """The solution x (v,) of the program, and the multipliers λ (m,) and Y (p, q)."""
+
+    x: np.ndarray
+    lam: np.ndarray
+    Y: np.ndarray
+
+
+def maximize_in_ball(c: np.ndarray, C: np.ndarray, G: np.ndarray, x: np.ndarray) -> BallSolution:
+    """max c·x subject to Cx ≥ 0 and σ₁(Σ_j x_j G_j) ≤ 1, from an x where both are strict.
+
+    c (v,), C (m, v), G (v, p, q), all of order one.
+
+    >>> E = np.eye(4).reshape(4, 2, 2)
+    >>> x = maximize_in_ball(np.array([1.0, 0.0, 0.0, 2.0]), np.ones((1, 4)), E, np.full(4, 0.1)).x
+    >>> np.allclose(x.reshape(2, 2), np.eye(2), atol=1e-12)
+    True
+    """
+    with one_blas_thread(max(C.shape)):
+        mu = 1.0
+        while mu > NEAR:
+            mu *= SHRINK
+            x = _centre(c / mu, C, G, x)
+        slack, W = C @ x, np.tensordot(x, G, 1)
+        U, s, Vt = np.linalg.svd(W, full_matrices=False)
+        Y = (U * (2 * mu * s / ((1 - s) * (1 + s)))) @ Vt
+        return _completed(c, C, G, BallSolution(x, mu / slack, Y))
+
+
+def _centre(c: np.ndarray, C: np.ndarray, G: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """max c·x + Σ log(Cx) + log det(I − WᵀW), W = 𝒢x, by damped Newton steps."""
+    v, p, q = G.shape
+    flat = G.reshape(v, -1)
+    for _ in range(100):
+        slack, W = C @ x, (x @ flat).reshape(p, q)
+        U, s, Vt = np.linalg.svd(W)
+        short = np.ones(max(p, q))
+        short[: s.size] = (1 - s) * (1 + s)
+        P, R = (U / short[:p]) @ U.T, (Vt.T / short[:q]) @ Vt  # (I − WWᵀ)⁻¹, (I − WᵀW)⁻¹
+        PW = P @ W
+        slope = c + (1 / slack) @ C - 2 * flat @ PW.ravel()
+        curved = P @ G @ R + PW @ G.transpose(0, 2, 1) @ PW  # the derivative of PW along each G_j
+        scaled = C / slack[:, None]
+        H = scaled.T @ scaled + 2 * flat @ curved.reshape(v, -1).T
+        move, decrement = _newton_step((H + H.T) / 2, slope)
+        if not decrement > 1e-8:
+            break
+        # a self-concordant function decreases along this step, which stays inside
+        x = x + move / (1 + decrement if decrement > 0.25 else 1.0)
+        if decrement < 1e-5:
+            break
+    return x
+
+
+def _newton_step(H: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, float]:
+    """(H⁻¹g, √(gᵀH⁻¹g)), with H scaled to unit diagonal."""
+    size = 1 / np.sqrt(np.diag(H))
+    move = size * np.linalg.lstsq(H * size * size[:, None], size * slope, rcond=None)[0]
+    return move, float(np.sqrt(max(slope @ move, 0.0)))
+
+
+def _completed(c: np.ndarray, C: np.ndarray, G: np.ndarray, start: BallSolution) -> BallSolution:
+    """Newton's method for c + Cᵀλ = 𝒢*Y, λ = (λ − Cx)₊, 𝒢x = Π(𝒢x + Y), Π the projection onto the ball."""
+    v, p, q = G.shape
+    m, flat = len(C), G.reshape(v, -1)
+    if v + m + p * q > LARGE:
+        return start
+    best, least = start, np.inf
+    x, lam, Y = start.x, start.lam, start.Y.ravel()
+    for dropped in DROPPED:
+        active = lam > C @ x
+        point = x @ flat
+        inside, DP = _project((point + Y).reshape(p, q))
+        off = np.concatenate([c + lam @ C - flat @ Y, np.where(active, C @ x, lam), point - inside.ravel()])
+        size = float(np.linalg.norm(off))
+        if size < least:
+            best, least = BallSolution(x, np.maximum(lam, 0.0), Y.reshape(p, q)), size
+        if size < 4 * EPS:
+            break
+        K = np.block(
+            [
+                [np.zeros((v, v)), C.T, -flat],
+                [C * active[:, None], np.diag(1.0 - active), np.zeros((m, p * q))],
+                [flat.T - DP @ flat.T, np.zeros((p * q, m)), -DP],
+            ]
+        )
+        move = np.linalg.lstsq(K, -off, rcond=dropped)[0]
+        x, lam, Y = x + move[:v], lam + move[v : v + m], Y + move[v + m :]
+    return best
+
+
+def _project(M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Π(M), its singular values clipped at one, and DΠ(M) (pq, pq).
+
+    In the eigenbasis of the symmetric (0 M; Mᵀ 0) the derivative multiplies by divided differences of the clipping.
+    """
+    p, q = M.shape
+    S = np.block([[np.zeros((p, p)), M], [M.T, np.zeros((q, q))]])
+    s, Q = np.linalg.eigh(S)
+    f = np.clip(s, -1.0, 1.0)
+    gap = s[:, None] - s
+    same = np.abs(gap) < 1e-12
+    divided = np.where(same, (np.abs(s) < 1)[:, None] * 1.0, (f[:, None] - f) / np.where(same, 1.0, gap))
+    top, low = Q[:p], Q[p:]
+    # QᵀEQ for E = (0 e_ie_jᵀ; e_je_iᵀ 0)
+    E = np.einsum("ia,jb->ijab", top, low)
+    E = (E + E.transpose(0, 1, 3, 2)) * divided
+    D = np.einsum("ka,ijab,lb->klij", top, E, low, optimize=True).reshape(p * q, p * q)
+    return (top * f) @ low.T, D
