@@ -31,6 +31,7 @@ class SettingOracle:
         self.setting = setting
         self.problem, self.model, self.layout = setting.problem, setting.model, setting.layout
         self.decay = decay_at(setting.optimizer, np.inf)
+        self.log_unit = 0.0
         self.key = key
         self.k = 0
         self.g = np.zeros(setting.problem.w_shape)
@@ -43,7 +44,14 @@ class SettingOracle:
         return self._decayed(theta, self.gradient(theta))
 
     def gradient(self, theta: np.ndarray) -> np.ndarray:
-        self.g = self.problem.gradient(self.predictor(theta))
+        w = self.predictor(theta)
+        self.g = (
+            self.problem.gradient(w) if not self.log_unit else self.problem.scaled_gradient(w, self.log_unit)
+        )
+        return self.pull(theta, self.g)
+
+    def relative(self, theta: np.ndarray) -> np.ndarray:
+        self.g = self.problem.log_gradient(self.predictor(theta))
         return self.pull(theta, self.g)
 
     def sample(self, theta: np.ndarray, batch: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,16 @@ __all__ = ["run_steps"]
 
 CHUNK = 1024
 FOREVER = 10_000_000
-LAST_RULE = 12
+LAST_RULE = 13
 """The last code that kernels/descent.py has a branch for."""
 LAYER_RULES = (0, 1, 2, 3, 5, 6, 7)
 """The codes that kernels/layers.py has a branch for."""
+LOG_2 = float(np.log(2.0))
+LARGEST = 1e300
 LARGE = 256
 """Layers of so many rows are left to the oracle loop: a step takes milliseconds, and it can be interrupted."""
+ROOM = 60.0
+"""How far log L may go from the unit of the gradients; their squares then stay far inside the range of floats."""
 SETTLED = 32
 """Chunks at the least loss after which a run is at rest, whatever it still does."""
 
@@ -86,6 +91,14 @@ def _equal(a: Any, b: Any) -> bool:
     return bool(np.array_equal(a, b))
 
 
+def _rescaled(state: Any, degrees: tuple[int, ...], change: int) -> Any:
+    """An optimizer's state, whose rows scale with these degrees, in a unit 2^−change times as large."""
+    if isinstance(state, tuple | list):
+        return type(state)(_rescaled(part, degrees, change) for part in state)
+    rows = np.ldexp(state.reshape(len(degrees), -1), change * np.array(degrees)[:, None])
+    return rows.reshape(state.shape)
+
+
 class _Loop:
     """θ, the optimizer's state and the clock, advanced by whichever engine runs."""
 
@@ -109,10 +122,13 @@ class _Loop:
             self.flat, self.state = resume["theta"].copy(), resume["optimizer"]
             self.k, self.time = resume["k"], resume["time"]
             self.accumulators.sums = resume["accumulators"].copy()
+            self.oracle.log_unit = resume["log_unit"]
+        self.acting = self._in_unit()
+        suits_all = getattr(self.optimizer, "state_degrees", None) is None or setting.problem.attains_zero
+        self.room = np.inf if suits_all or self.optimizer.weight_decay else ROOM
         self.failure = ""
         self.layers: Any = None
         self.rule = self._rule(engine)
-        self.constants = np.array(self.rule.constants if self.rule else (), dtype=float)
         look_every = getattr(self.optimizer, "look_every", None)
         self.period = look_every(setting.problem.n) if look_every is not None else 1
 
@@ -184,7 +200,35 @@ class _Loop:
 
     def finite_loss(self) -> bool:
         """Whether log L is a number or −∞: L itself may be beyond the range of floats."""
-        return bool(self.setting.problem.log_loss(self.oracle.predictor(self.flat)) < np.inf)
+        return self._log_loss() < np.inf
+
+    def _log_loss(self) -> float:
+        return float(self.setting.problem.log_loss(self.oracle.predictor(self.flat)))
+
+    def _change_unit(self) -> None:
+        """Measure gradients, and what the optimizer remembers of them, in the power of two nearest to L."""
+        before, log_loss = self.oracle.log_unit, self._log_loss()
+        if np.isfinite(log_loss):
+            self.oracle.log_unit = round(log_loss / LOG_2) * LOG_2
+            change = round((before - self.oracle.log_unit) / LOG_2)
+            self.state = _rescaled(self.state, self.optimizer.state_degrees, change)
+            self.acting = self._in_unit()
+
+    @property
+    def constants(self) -> np.ndarray:
+        """The kernel rule's own numbers."""
+        rule = self.rule if self.acting is self.optimizer else self.acting.kernel_rule()
+        return np.array(rule.constants, dtype=float)
+
+    def _in_unit(self) -> Any:
+        """The optimizer, its floors ε measured in the unit of the gradients."""
+        if self.oracle.log_unit == 0.0:
+            return self.optimizer
+        floors = {
+            name: min(getattr(self.optimizer, name) * np.exp(-degree * self.oracle.log_unit), LARGEST)
+            for name, degree in self.optimizer.floor_degrees.items()
+        }
+        return replace(self.optimizer, **floors)
 
     def clock_at(self, k: float) -> tuple[float, float]:
         """(t, log t) after step k > self.k."""
@@ -204,10 +248,12 @@ class _Loop:
         None where no step can be made.
         """
         kept = self.flat.copy(), deepcopy(self.state), self.accumulators.sums.copy()
+        unit, acting = self.oracle.log_unit, self.acting
         run = self._python if self.rule is None else self._fused
         done, _ = run(step_sizes(self.optimizer, self.k, 1))
         moved, state = self.flat, self.state
         self.flat, self.state, self.accumulators.sums = kept
+        self.oracle.log_unit, self.acting = unit, acting
         return (differs(moved) or (memory and not _equal(state, self.state))) if done else None
 
     def end(self, ending: Ending, history: dict[str, np.ndarray]) -> End:
@@ -220,7 +266,7 @@ class _Loop:
             self.log_time,
             ending,
             history,
-            state | {"accumulators": self.accumulators.sums.copy()},
+            state | {"accumulators": self.accumulators.sums.copy(), "log_unit": self.oracle.log_unit},
             accumulators=self.accumulators.result(),
             counters={"fused": int(self.rule is not None)},
         )
@@ -265,10 +311,12 @@ class _Loop:
                     return s, 2
                 if self.referee.goal(self.flat) is not None:
                     return s, 1
+            if self.room < np.inf and not abs(self._log_loss() - oracle.log_unit) <= self.room:
+                self._change_unit()
             oracle.k, oracle.cross, kept = k, 0.0, oracle.decay
             oracle.decay = decays[s]
             try:
-                self.flat, self.state = self.optimizer.update(oracle, self.state, self.flat, k)
+                self.flat, self.state = self.acting.update(oracle, self.state, self.flat, k)
             except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
                 self.failure = f"step {k} could not be taken: {error}"
                 return s, 3
@@ -285,7 +333,9 @@ class _Loop:
             return self._python(sizes[:1])
         self.flat = theta if self.rule.average is None else mean
         self._repack(theta, memory)
-        return int(done), 0 if reason == 4 else int(reason)
+        if reason == 5:
+            self._change_unit()
+        return int(done), 0 if reason in (4, 5) else int(reason)
 
     def _descend(
         self, sizes: np.ndarray, theta: np.ndarray, memory: np.ndarray, mean: np.ndarray
@@ -315,6 +365,7 @@ class _Loop:
             -1.0 if stop.gradient is None else stop.gradient,
             np.inf if stop.margin is None else stop.margin,
             self.oracle.decay, self.period, int(self.accumulators.rate), self.accumulators.sums,
+            self.oracle.log_unit, self.room, bool(rule.relative),
         )  # fmt: skip
         return done, reason
 

@@ -9,10 +9,11 @@ loss    0 squared (1/2n Σ r²) · 1 exponential · 2 logistic (both (1/n) Σ, r
 model   0 w = θ · 1 w = u² − v² · 2 w = u∘v · 3 w = φ|φ|^{a−1}
 rule    0 gradient · 1 heavy ball · 2 Nesterov · 3 steepest in ℓp · 4 row projection (Kaczmarz) ·
         5 AdaGrad, RMSProp · 6 Adam · 7 Lion, Signum · 8 SAM · 9 stochastic gradient flow ·
-        10 mirror descent · 11 preconditioned · 12 natural gradient
+        10 mirror descent · 11 preconditioned · 12 natural gradient · 13 dual acceleration
 batch   0 all samples · b > 0 b of them uniformly · −1 one row by ``cumulative`` weights ·
         −1 − b the next b of them in turn
-reason  0 all steps done · 1 a goal is met · 2 not finite · 4 the next step is NumPy's: its system is close to singular
+reason  0 all steps done · 1 a goal is met · 2 not finite ·
+        4 the next step is NumPy's: its system is close to singular · 5 log L has left the unit of the gradients
 
 Constants: rule 0 σ of label noise, or none · 8 ρ, whether per sample · 9 γ · 12 δ · others in rules.py.
 """
@@ -26,6 +27,7 @@ from .accumulators import FLUSH, accumulate, accumulate_across, flush
 from .gradients import drawn_gradient, full_gradient, predict, pull, slopes
 from .philox import uniform
 from .rules import (
+    accelerate,
     adam,
     ascend_each,
     ascent,
@@ -43,7 +45,7 @@ from .rules import (
 __all__ = ["descend"]
 
 GRADIENT, HEAVY_BALL, NESTEROV, STEEPEST, PROJECTION = 0, 1, 2, 3, 4
-SCALED, ADAM, SIGNED, SAM, FLOW, MIRROR, PRECONDITIONED, NATURAL = 5, 6, 7, 8, 9, 10, 11, 12
+SCALED, ADAM, SIGNED, SAM, FLOW, MIRROR, PRECONDITIONED, NATURAL, DUAL = 5, 6, 7, 8, 9, 10, 11, 12, 13
 
 
 @njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
@@ -76,6 +78,9 @@ def descend(  # type: ignore[no-untyped-def]
     period,
     track,
     logs,
+    log_unit,
+    room,
+    relative,
 ):
     """Advance ``theta``, ``memory`` and ``mean`` in place by up to len(etas) steps; (steps done, reason).
 
@@ -85,7 +90,8 @@ def descend(  # type: ignore[no-untyped-def]
     or log-loss (classification) at or below ``goal_loss``, ‖∇_θ L + goal_decay·θ‖₂ ≤ ``goal_gradient`` (< 0:
     not asked), min margin ≥ ``goal_margin``, each looked at when k % period = 0; logs (2, d): Σ ln|m₊m₋| and
     Σ [ln|m₊/m₋| + 2x] are added when ``track`` = 1 or 2, the factor of x = track·η·g; m± = 1 ∓ x − s with
-    s = η(track²·cross + λ), or exp(∓x − s) for rule 9.
+    s = η(track²·cross + λ), or exp(∓x − s) for rule 9. Gradients are measured in the unit e^log_unit, which suits
+    |log L − log_unit| ≤ ``room`` (inf: it suits all), or in L itself when ``relative``: they are then those of log L.
     """
     n, d = X.shape
     P = theta.size
@@ -108,7 +114,7 @@ def descend(  # type: ignore[no-untyped-def]
     for s in range(etas.size):
         k, eta, decay = k0 + s, etas[s], decays[s]
         looks = k % period == 0
-        factor, value, top = 1.0, 0.0, 0.0
+        factor, value, top, shift = 1.0, 0.0, 0.0, 0.0
 
         # stage 0: a look apart from the step · 1: the step's gradient · 2: SAM's, after the ascent
         for stage in range(0 if looks and apart else 1, last):
@@ -132,6 +138,8 @@ def descend(  # type: ignore[no-untyped-def]
                     reason = 2
                 elif judges and value <= goal_loss:
                     reason = 1
+                elif stage == 1 and abs(value - log_unit) > room:
+                    reason = 5
                 if reason != 0:
                     break
             if (stage == 0 and not asks) or (stage == 1 and (each or rule == PROJECTION)):
@@ -143,8 +151,9 @@ def descend(  # type: ignore[no-untyped-def]
                 if stage == 1 and noise > 0.0:
                     disturb(rule, X, c, value, cross, eta, noise, k, key0, key1)
                 full_gradient(X, c, g)
-                factor = np.exp(top)
-                if top != 0.0 and not (scale_free and decay == 0.0):
+                shift = value if relative else log_unit
+                factor = np.exp(top - shift)
+                if factor != 1.0 and not (scale_free and decay == 0.0):
                     for j in range(d):
                         g[j] *= factor
                     factor = 1.0
@@ -154,7 +163,7 @@ def descend(  # type: ignore[no-untyped-def]
                 a = 0.0
                 for j in range(P):
                     a += (G[j] + goal_decay * q[j]) ** 2
-                if np.sqrt(a) <= goal_gradient:
+                if np.sqrt(a) * np.exp(shift) <= goal_gradient:
                     reason = 1
                     break
             if stage == 1 and last == 3:
@@ -219,6 +228,8 @@ def descend(  # type: ignore[no-untyped-def]
             adam(theta, memory, G, eta, k, constants)
         elif rule == SIGNED:
             signed(theta, memory, G, eta, constants)
+        elif rule == DUAL:
+            accelerate(theta, memory, G, eta, k)
         done += 1
 
         if pending == FLUSH:

@@ -13,6 +13,7 @@ from .mirrors import mirror_map
 from .philox import normal, uniform
 
 __all__ = [
+    "accelerate",
     "adam",
     "ascend_each",
     "ascent",
@@ -92,6 +93,14 @@ def signed(theta, memory, G, eta, constants):  # type: ignore[no-untyped-def]
         sign = np.sign(a * memory[0, j] + b * G[j])
         memory[0, j] = keep * memory[0, j] + add * G[j]
         theta[j] -= eta * (sign + decay * theta[j])
+
+
+@njit(**APART)
+def accelerate(theta, memory, G, eta, k):  # type: ignore[no-untyped-def]
+    """u ← (k/(k + 1))(u + G), θ ← θ − η(u + G)."""
+    for j in range(theta.size):
+        memory[0, j] = k / (k + 1.0) * (memory[0, j] + G[j])
+        theta[j] -= eta * (memory[0, j] + G[j])
 
 
 @njit(**APART)

@@ -80,6 +80,9 @@ class RMSProp(Step):
 
     source = "tieleman2012rmsprop"
 
+    state_degrees = (2,)
+    floor_degrees = {"eps": 1}  # noqa: RUF012
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _fraction(self, "beta")
@@ -127,6 +130,9 @@ class Adam(Step):
 
     source = "kingma2015adam"
 
+    state_degrees = (1, 2)
+    floor_degrees = {"eps": 1, "eps_root": 2}  # noqa: RUF012
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _fraction(self, "beta1", "beta2")
@@ -164,6 +170,9 @@ class AdamW(Step):
 
     source = "loshchilov2019decoupled"
 
+    state_degrees = (1, 2)
+    floor_degrees = {"eps": 1, "eps_root": 2}  # noqa: RUF012
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _fraction(self, "beta1", "beta2")
@@ -198,6 +207,8 @@ class Lion(Step):
     beta2: float = 0.99
 
     source = "chen2023lion"
+
+    state_degrees = (1,)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -65,6 +65,9 @@ class Oracle(Protocol):
     def direction(self, theta: np.ndarray) -> np.ndarray:
         """The gradient of log L at θ (the gradient's direction, which cannot underflow)."""
 
+    def relative(self, theta: np.ndarray) -> np.ndarray:
+        """The same, as the gradient that this step is along."""
+
     def row(self, weights: np.ndarray) -> int:
         """A sample drawn with probability proportional to ``weights`` (n,)."""
 
@@ -137,6 +140,8 @@ class KernelRule(NamedTuple):
     """The law (n,) of the drawn row on a problem, up to a factor."""
     average: Callable[[int, int], np.ndarray] | None = None
     """Weights (count,) from k₀ on: what the run reports is θ̄, and its state (θ, memory)."""
+    relative: bool = False
+    """Whether the gradient is that of log L."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +214,12 @@ class Step(Optimizer):
         else:
             object.__setattr__(self, "step", positive("step", step))
 
+    state_degrees: ClassVar[tuple[int, ...] | None] = None
+    """How the rows of the state scale with the gradients, for methods whose steps do not: as a loss vanishes, runs
+    measure both in smaller and smaller units. None: gradients are taken as they are."""
+    floor_degrees: ClassVar[dict[str, int]] = {}
+    """How the fields that are added to parts of the state scale."""
+
     exponential: ClassVar[bool] = False
     """Whether a step multiplies product coordinates by exp(∓x − s), in place of 1 ∓ x − s."""
 
@@ -236,6 +247,27 @@ class Step(Optimizer):
 def as_momentum(value: Any) -> float:
     """A momentum 0 ≤ β < 1."""
     return number("momentum", value, "satisfy 0 ≤ β < 1", lambda b: 0 <= b < 1)
+
+
+def check_per_loss(optimizer: Any) -> None:
+    """Steps of η/L have no weight decay."""
+    object.__setattr__(optimizer, "per_loss", bool(optimizer.per_loss))
+    if optimizer.per_loss and optimizer.weight_decay:
+        raise ValueError("per_loss=True divides the step by L alone: it has no weight_decay")
+
+
+def per_loss_misfit(optimizer: Any, problem: Any) -> str | None:
+    """Why no step of η/L can be taken on a problem; None when it can, or need not."""
+    if optimizer.per_loss and problem.attains_zero:
+        return (
+            f"per_loss=True is for losses that vanish at infinity only, not for this {type(problem).__name__}"
+        )
+    return None
+
+
+def slope(optimizer: Any, oracle: Oracle, theta: np.ndarray) -> np.ndarray:
+    """∇L(θ), or with ``per_loss`` ∇L(θ)/L(θ)."""
+    return oracle.relative(theta) if optimizer.per_loss else oracle(theta)
 
 
 def decay_at(optimizer: Any, t: float) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from ..checks import number
 from ..models import Layout
 from ..records import record
-from .base import Flow, KernelRule, Oracle, State, Step
+from .base import Flow, KernelRule, Oracle, State, Step, check_per_loss, per_loss_misfit, slope
 
 __all__ = ["GradientDescent", "GradientFlow"]
 
@@ -59,14 +59,24 @@ class GradientDescent(Step):
     | symbol | argument | |
     |---|---|---|
     | η_k | ``step`` | a float > 0, ``Decay`` or a callable of k |
+    | | ``per_loss`` | steps of η_k/L(θ_k), along ∇ log L: for losses that vanish at infinity only |
     """
 
     step: Any
+    per_loss: bool = False
 
     row_space = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_per_loss(self)
+
+    def requires(self, problem: Any, model: Any) -> str | None:
+        """Why this optimizer cannot run there; None when it can."""
+        return per_loss_misfit(self, problem)
+
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
-        return theta - self.size(k) * oracle(theta), state
+        return theta - self.size(k) * slope(self, oracle, theta), state
 
     def kernel_rule(self) -> KernelRule:
-        return KernelRule(code=0)
+        return KernelRule(code=0, relative=self.per_loss)

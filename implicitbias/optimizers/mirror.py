@@ -11,7 +11,7 @@ from ..geometry import Entropy, Euclidean, Hypentropy, Mahalanobis, PNorm, Poten
 from ..models import Chart
 from ..models.base import layout_of
 from ..records import record
-from .base import Flow, KernelRule, Oracle, State, Step, as_momentum
+from .base import Flow, KernelRule, Oracle, State, Step, as_momentum, check_per_loss, per_loss_misfit, slope
 
 __all__ = ["MirrorDescent", "MirrorFlow"]
 
@@ -79,6 +79,7 @@ class MirrorDescent(Step):
     | β | ``momentum`` | 0 ≤ β < 1 |
     | | ``primal`` | False: β(z_k − z_{k−1}) is added to z_{k+1}; True: it starts from ∇ψ(θ_k + β(θ_k − θ_{k−1})) |
     | | ``batch`` | samples of a stochastic gradient, drawn uniformly with replacement; None: all |
+    | | ``per_loss`` | steps of η_k/L(θ_k), along ∇ log L: for losses that vanish at infinity only |
 
     Without primal momentum the dual point moves inside range(Xᵀ) at every step size, so on linear models with
     Xw = y reached the selected solution is the Bregman projection of θ₀, exactly. With it that holds for
@@ -90,12 +91,16 @@ class MirrorDescent(Step):
     momentum: float = 0.0
     primal: bool = False
     batch: int | None = None
+    per_loss: bool = False
 
     source = "gunasekar2018geometry"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check(self)
+        check_per_loss(self)
+        if self.per_loss and self.batch is not None:
+            raise ValueError("per_loss=True divides the step by the loss of all samples: it has no batch")
         object.__setattr__(self, "momentum", as_momentum(self.momentum))
         if self.batch is not None:
             object.__setattr__(self, "batch", whole("batch", self.batch, 1))
@@ -104,14 +109,16 @@ class MirrorDescent(Step):
         """Why this optimizer cannot run there; None when it can."""
         if self.batch is not None and not problem.has_samples:
             return f"this {type(problem).__name__} has no samples for MirrorDescent(batch=…)"
-        return _misfit(self.potential, problem, model)
+        return per_loss_misfit(self, problem) or _misfit(self.potential, problem, model)
 
     def init(self, theta: np.ndarray) -> State:
         z = np.array(self.potential.gradient(theta))
         return np.stack([z, theta if self.primal else z]) if self.momentum else z
 
     def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
-        move = self.size(k) * (oracle(theta) if self.batch is None else oracle.sample(theta, self.batch))
+        move = self.size(k) * (
+            slope(self, oracle, theta) if self.batch is None else oracle.sample(theta, self.batch)
+        )
         if not self.momentum:
             z = state - move
             return self.potential.inverse_gradient(z), z
@@ -137,7 +144,7 @@ class MirrorDescent(Step):
             return None
         code, p, values = form
         constants = np.concatenate([[code, p, self.momentum, primal], np.atleast_1d(values)])
-        return KernelRule(code=10, batch=self.batch or 0, constants=constants)
+        return KernelRule(code=10, batch=self.batch or 0, constants=constants, relative=self.per_loss)
 
 
 def _kernel_form(potential: Potential) -> tuple[int, float, Any] | None:

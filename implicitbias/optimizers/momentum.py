@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
 from ..checks import positive
-from ..models import Chart
+from ..models import Chart, Linear
 from ..records import record
 from .base import Flow, KernelRule, Oracle, State, Step, as_momentum
 
-__all__ = ["HeavyBall", "MomentumFlow", "Nesterov"]
+__all__ = ["DualAcceleration", "HeavyBall", "MomentumFlow", "Nesterov"]
 
 
 @record
@@ -80,6 +81,49 @@ class Nesterov(Step):
 
     def kernel_rule(self) -> KernelRule:
         return KernelRule(code=2, momentum=self.beta)
+
+
+@record
+class DualAcceleration(Step):
+    """u_{k+1} = (k/(k + 1))(u_k + ∇ log L(w_k)),  w_{k+1} = w_k − (u_{k+1} + ∇ log L(w_k)),  u_0 = 0.
+
+    Nesterov's method on the dual of ln Σ e^{−z_i·w}, whose variables are the weights of the samples: the ℓ2 margin
+    gap falls like k⁻². It needs a Classification with loss "exp", Linear, and max_i ‖z_i‖₂ ≤ 1, which the step of
+    one is made for. The state is u, in the shape of θ; each step is one unit of time.
+    """
+
+    step: float = field(default=1.0, init=False)
+
+    source = "ji2021fast"
+
+    row_space = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.weight_decay:
+            raise ValueError("DualAcceleration moves along ∇ log L: it has no weight_decay")
+
+    def requires(self, problem: Any, model: Any) -> str | None:
+        """Why this optimizer cannot run there; None when it can."""
+        if getattr(problem, "loss_name", None) != "exp" or not problem.is_binary:
+            return 'DualAcceleration needs a Classification of two classes with loss="exp"'
+        if not isinstance(model, Linear):
+            return f"DualAcceleration moves w itself: use Linear(), not {type(model).__name__}"
+        longest = float(np.max(np.linalg.norm(problem.X, axis=1)))
+        if longest > 1 + 1e-12:
+            return f"DualAcceleration needs max ‖x_i‖₂ ≤ 1, got {longest:.6g}: divide X by it"
+        return None
+
+    def init(self, theta: np.ndarray) -> State:
+        return np.zeros_like(theta)
+
+    def update(self, oracle: Oracle, state: State, theta: np.ndarray, k: int) -> tuple[np.ndarray, State]:
+        g = oracle.relative(theta)
+        u = k / (k + 1) * (state + g)
+        return theta - (u + g), u
+
+    def kernel_rule(self) -> KernelRule:
+        return KernelRule(code=13, relative=True)
 
 
 @record

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import number, positive, whole
+from ..geometry import Euclidean, Potential
 from ..geometry.norms import NULL, as_matrix, polar_factor
 from ..models import DeepLinear, MatrixFactorization
 from ..records import record
@@ -70,31 +71,38 @@ class SpectralDescent(Step):
 
 @record
 class Muon(Step):
-    """M_{k+1} = β M_k + ∇L(θ_k),  θ_{k+1} = θ_k − η_k O(M_{k+1}),  M_0 = 0, block by block.
+    """M_{k+1} = β M_k + ∇L(θ_k),  θ_{k+1} = θ_k − η_k [O(M_{k+1}) + λθ_k],  M_0 = 0, block by block.
 
     | symbol | argument | |
     |---|---|---|
     | η_k | ``step`` | a float > 0, ``Decay`` or a callable of k |
     | β | ``momentum`` | 0 ≤ β < 1; heavy-ball, not an average of gradients |
     | O | ``iterations`` | None: UVᵀ of M = UΣVᵀ; an integer ≥ 1: so many Newton–Schulz iterations |
+    | λ | ``decay`` | ≥ 0, decoupled: −η_kλθ_k is added to the step |
     | M | state | shape of θ |
 
-    With β = 0 and ``iterations=None`` it is ``SpectralDescent``. A vector is a column.
+    With β = λ = 0 and ``iterations=None`` it is ``SpectralDescent``. A vector is a column.
     """
 
     step: Any
     momentum: float
     iterations: int | None = None
+    decay: float = 0.0
 
     source = "jordan2024muon"
 
-    row_space = True
+    state_degrees = (1,)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "momentum", as_momentum(self.momentum))
         if self.iterations is not None:
             object.__setattr__(self, "iterations", whole("iterations", self.iterations, 1))
+        object.__setattr__(self, "decay", number("decay", self.decay, "be finite and ≥ 0", lambda a: a >= 0))
+
+    @property
+    def row_potential(self) -> Potential | None:
+        return None if self.decay or self.weight_decay else Euclidean()
 
     def init(self, theta: np.ndarray) -> State:
         return np.zeros_like(theta) if self.momentum else ()
@@ -109,7 +117,8 @@ class Muon(Step):
             if self.momentum
             else gradient_direction(self, oracle, theta)
         )
-        return theta - self.size(k) * _each(oracle, m, self.orthogonalized), m if self.momentum else ()
+        move = _each(oracle, m, self.orthogonalized) + self.decay * theta
+        return theta - self.size(k) * move, m if self.momentum else ()
 
 
 @record
@@ -141,6 +150,13 @@ class Shampoo(Step):
     source = "gupta2018shampoo"
 
     row_space = True
+
+    @property
+    def state_degrees(self) -> tuple[int, ...] | None:  # type: ignore[override]
+        """L and R, of the second degree; those that are accumulated keep the unit that they began with."""
+        return None if self.beta is None else (2,)
+
+    floor_degrees = {"eps": 2}  # noqa: RUF012
 
     def __post_init__(self) -> None:
         super().__post_init__()
