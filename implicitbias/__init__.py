@@ -48,6 +48,7 @@ from .dynamics.run import *
 from .dynamics.setting import *
 from .dynamics.simulation import *
 from .dynamics.stop import *
+from .selection.ball import *
 from .selection.end_to_end import *
 from .selection.flatness import *
 from .selection.fourier import *

@@ -1,6 +1,7 @@
 """What theory says is selected: programs and their certificates, rules, predictions."""
 
 from . import (
+    ball,
     end_to_end,
     flatness,
     fourier,
@@ -25,6 +26,7 @@ from . import (
     von_neumann,
     weight_flow,
 )
+from .ball import *
 from .end_to_end import *
 from .flatness import *
 from .fourier import *
@@ -50,6 +52,7 @@ from .von_neumann import *
 from .weight_flow import *
 
 __all__: list[str] = []
+__all__ += ball.__all__
 __all__ += end_to_end.__all__
 __all__ += flatness.__all__
 __all__ += fourier.__all__

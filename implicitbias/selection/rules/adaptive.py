@@ -37,7 +37,7 @@ def _scale_free(setting: Any) -> bool:
     optimizer = setting.optimizer
     if isinstance(optimizer, AdaGrad | RMSProp | Adam):
         return float(optimizer.eps) == 0.0 and getattr(optimizer, "eps_root", 0.0) == 0.0
-    return isinstance(optimizer, SignDescent)
+    return isinstance(optimizer, SignDescent) and optimizer.decay == 0
 
 
 aligned_rule = Rule(

@@ -21,7 +21,7 @@ def norm_of_steps(optimizer: Any) -> Norm | None:
         norm: Norm = optimizer.norm
         return norm
     if isinstance(optimizer, SignDescent):
-        return None if optimizer.momentum else LpNorm(np.inf)
+        return None if optimizer.momentum or optimizer.decay else LpNorm(np.inf)
     if isinstance(optimizer, CoordinateDescent):
         return LpNorm(1.0)
     return LpNorm(2.0) if isinstance(optimizer, NormalizedGradientDescent) else None
