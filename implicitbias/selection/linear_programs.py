@@ -11,7 +11,7 @@ import numpy as np
 
 from .active_set import EPS
 
-__all__ = ["basic_solution", "inner_point", "strict_multiplier"]
+__all__ = ["basic_solution", "highs", "inner_point", "strict_multiplier"]
 
 TIES = 1e-9
 """Reduced costs and slacks below this are zero: whether a solution is unique is decided to this precision."""
@@ -19,7 +19,8 @@ GUESSES = (1e-6, 1e-8, 1e-10, 1e-12)
 OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
-def _highs(c: np.ndarray, what: str, **constraints: Any) -> Any:
+def highs(c: np.ndarray, what: str, **constraints: Any) -> Any:
+    """min c·x by HiGHS; an ArithmeticError names what it was for, when it is not solved."""
     from scipy.optimize import linprog
 
     result = linprog(c, method="highs-ds", options=OPTIONS, **constraints)
@@ -35,7 +36,7 @@ def basic_solution(
 
     c − Mᵀν is ≥ 0 where x = 0, ≤ 0 where x is at its upper bound, and zero in between.
     """
-    result = _highs(c, what, A_eq=M, b_eq=b, bounds=np.column_stack([np.zeros(len(c)), upper]))
+    result = highs(c, what, A_eq=M, b_eq=b, bounds=np.column_stack([np.zeros(len(c)), upper]))
     x = _on_basis(M, b, upper, result.x)
     return x, _on_ties(c, M, _side(x, upper), np.asarray(result.eqlin.marginals))
 
@@ -104,7 +105,7 @@ def strict_multiplier(
         rows = np.hstack([side[off, None] * (M[:, off].T @ N), np.ones((slack.size, 1))])
         bounds = [*[(None, None)] * N.shape[1], (None, 1.0)]
         cost = np.append(np.zeros(N.shape[1]), -1.0)
-        found = _highs(cost, "the strict multiplier", A_ub=rows, b_ub=slack, bounds=bounds)
+        found = highs(cost, "the strict multiplier", A_ub=rows, b_ub=slack, bounds=bounds)
         nu = nu + N @ found.x[:-1]
         slack = (side * (c - M.T @ nu))[off]
     return nu, bool(np.min(slack, initial=1.0) > TIES and rank == int(np.sum(~off)))
@@ -121,7 +122,7 @@ def inner_point(M: np.ndarray, x: np.ndarray) -> np.ndarray:
     free = [(-1e6, 1e6) if on else (0.0, 1e6) for on in x > 0]
     link = np.zeros((off.size, x.size))
     link[np.arange(off.size), off] = -1.0
-    result = _highs(
+    result = highs(
         np.append(np.zeros(x.size), -np.ones(off.size)),
         "the face of solutions",
         A_eq=np.hstack([M, np.zeros((len(M), off.size))]),
