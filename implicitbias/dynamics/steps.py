@@ -25,7 +25,8 @@ LAST_RULE = 13
 LAYER_RULES = (0, 1, 2, 3, 5, 6, 7)
 """The codes that kernels/layers.py has a branch for."""
 LOG_2 = float(np.log(2.0))
-LARGEST = 1e300
+LARGEST = 690.0
+"""Of the logarithms whose exponentials are floats, nearly."""
 LARGE = 256
 """Layers of so many rows are left to the oracle loop: a step takes milliseconds, and it can be interrupted."""
 ROOM = 60.0
@@ -97,6 +98,13 @@ def _rescaled(state: Any, degrees: tuple[int, ...], change: int) -> Any:
         return type(state)(_rescaled(part, degrees, change) for part in state)
     rows = np.ldexp(state.reshape(len(degrees), -1), change * np.array(degrees)[:, None])
     return rows.reshape(state.shape)
+
+
+def _all_finite(state: Any) -> bool:
+    """Whether all numbers of an optimizer's state are finite."""
+    if isinstance(state, tuple | list):
+        return all(map(_all_finite, state))
+    return bool(np.all(np.isfinite(state)))
 
 
 class _Loop:
@@ -205,14 +213,23 @@ class _Loop:
     def _log_loss(self) -> float:
         return float(self.setting.problem.log_loss(self.oracle.predictor(self.flat)))
 
-    def _change_unit(self) -> None:
-        """Measure gradients, and what the optimizer remembers of them, in the power of two nearest to L."""
-        before, log_loss = self.oracle.log_unit, self._log_loss()
-        if np.isfinite(log_loss):
-            self.oracle.log_unit = round(log_loss / LOG_2) * LOG_2
-            change = round((before - self.oracle.log_unit) / LOG_2)
-            self.state = _rescaled(self.state, self.optimizer.state_degrees, change)
-            self.acting = self._in_unit()
+    def _change_unit(self) -> bool:
+        """Measure gradients, and what the optimizer remembers of them, in the power of two nearest to L; False where
+        its memory is then beyond the range of floats.
+        """
+        log_loss = self._log_loss()
+        powers = round(log_loss / LOG_2) if np.isfinite(log_loss) else 0
+        change = round(self.oracle.log_unit / LOG_2) - powers
+        self.oracle.log_unit = powers * LOG_2
+        self.state = _rescaled(self.state, self.optimizer.state_degrees, change)
+        self.acting = self._in_unit()
+        if _all_finite(self.state):
+            return True
+        self.failure = (
+            f"log L came to {log_loss:.4g} in so few steps that what {type(self.optimizer).__name__} remembers of "
+            "earlier gradients is too large for a float: take smaller steps, or beta1 ≤ beta2"
+        )
+        return False
 
     @property
     def constants(self) -> np.ndarray:
@@ -225,7 +242,7 @@ class _Loop:
         if self.oracle.log_unit == 0.0:
             return self.optimizer
         floors = {
-            name: min(getattr(self.optimizer, name) * np.exp(-degree * self.oracle.log_unit), LARGEST)
+            name: np.exp(min(np.log(getattr(self.optimizer, name)) - degree * self.oracle.log_unit, LARGEST))
             for name, degree in self.optimizer.floor_degrees.items()
         }
         return replace(self.optimizer, **floors)
@@ -312,7 +329,8 @@ class _Loop:
                 if self.referee.goal(self.flat) is not None:
                     return s, 1
             if self.room < np.inf and not abs(self._log_loss() - oracle.log_unit) <= self.room:
-                self._change_unit()
+                if not self._change_unit():
+                    return s, 3
             oracle.k, oracle.cross, kept = k, 0.0, oracle.decay
             oracle.decay = decays[s]
             try:
@@ -334,8 +352,8 @@ class _Loop:
         self.flat = theta if self.rule.average is None else mean
         self._repack(theta, memory)
         if reason == 5:
-            self._change_unit()
-        return int(done), 0 if reason in (4, 5) else int(reason)
+            reason = 0 if self._change_unit() else 3
+        return int(done), 0 if reason == 4 else int(reason)
 
     def _descend(
         self, sizes: np.ndarray, theta: np.ndarray, memory: np.ndarray, mean: np.ndarray

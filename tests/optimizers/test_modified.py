@@ -62,7 +62,7 @@ def test_the_mean_over_batches_is_that_of_all_partitions(b, regression, start):
     "step",
     [
         ib.GradientDescent(0.1),
-        ib.SGD(0.1, 2, False),
+        ib.SGD(0.1, 2, "shuffled"),
         ib.HeavyBall(0.1, 0.5),
         ib.Adam(0.1, 0.5, 0.8, 0.0, 0.1),
     ],
@@ -132,7 +132,9 @@ def test_every_order_is_drawn_equally_often(regression):
 
 
 def test_epochs_go_on_where_they_were_left(regression):
-    setting = ib.Setting(regression, ib.Linear(), ib.SGD(0.05, order="shuffled"), np.ones(regression.w_shape[0]))
+    setting = ib.Setting(
+        regression, ib.Linear(), ib.SGD(0.05, order="shuffled"), np.ones(regression.w_shape[0])
+    )
     whole = ib.simulate(setting, ib.Stop(steps=11), rng=5)
     part = ib.simulate(setting, ib.Stop(steps=6), rng=5)
     rest = ib.simulate(setting, ib.Stop(steps=5), rng=5, state=part.state)
