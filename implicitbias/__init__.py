@@ -58,6 +58,7 @@ from .selection.least_norm import *
 from .selection.margins import *
 from .selection.mixed import *
 from .selection.modes import *
+from .selection.nonseparable import *
 from .selection.nuclear import *
 from .selection.penalized import *
 from .selection.prediction import *
@@ -68,8 +69,10 @@ from .selection.rules import *
 from .selection.saddles import *
 from .selection.schatten import *
 from .selection.sparse_limit import *
+from .selection.sparse_margins import *
 from .selection.spectral import *
 from .selection.step_maps import *
+from .selection.tails import *
 from .selection.von_neumann import *
 from .selection.weight_flow import *
 from .theorems.base import *

@@ -11,6 +11,7 @@ from . import (
     margins,
     mixed,
     modes,
+    nonseparable,
     nuclear,
     penalized,
     prediction,
@@ -21,8 +22,10 @@ from . import (
     saddles,
     schatten,
     sparse_limit,
+    sparse_margins,
     spectral,
     step_maps,
+    tails,
     von_neumann,
     weight_flow,
 )
@@ -36,6 +39,7 @@ from .least_norm import *
 from .margins import *
 from .mixed import *
 from .modes import *
+from .nonseparable import *
 from .nuclear import *
 from .penalized import *
 from .prediction import *
@@ -46,8 +50,10 @@ from .rules import *
 from .saddles import *
 from .schatten import *
 from .sparse_limit import *
+from .sparse_margins import *
 from .spectral import *
 from .step_maps import *
+from .tails import *
 from .von_neumann import *
 from .weight_flow import *
 
@@ -62,6 +68,7 @@ __all__ += least_norm.__all__
 __all__ += margins.__all__
 __all__ += mixed.__all__
 __all__ += modes.__all__
+__all__ += nonseparable.__all__
 __all__ += nuclear.__all__
 __all__ += penalized.__all__
 __all__ += prediction.__all__
@@ -72,7 +79,9 @@ __all__ += rules.__all__
 __all__ += saddles.__all__
 __all__ += schatten.__all__
 __all__ += sparse_limit.__all__
+__all__ += sparse_margins.__all__
 __all__ += spectral.__all__
 __all__ += step_maps.__all__
+__all__ += tails.__all__
 __all__ += von_neumann.__all__
 __all__ += weight_flow.__all__
