@@ -64,7 +64,10 @@ ball_rule = Rule(
         DECOUPLED,
         VANISHING,
         NO_DECAY,
-        Hypothesis("the minimum over the ball is attained once", lambda s: ball_minimum(s).is_unique),
+        Hypothesis(
+            "the minimum over the ball is attained once",
+            lambda s: DECOUPLED.holds(s) and ball_minimum(s).is_unique,
+        ),
         Hypothesis("the run converges", lambda run: run.converged, of="run"),
     ),
     apply=ball_minimum,
