@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...geometry import LpNorm
-from ...optimizers import SGD, Decay, GradientDescent, GradientFlow, HeavyBall, Nesterov, SteepestDescent
+from ...optimizers import SGD, GradientDescent, GradientFlow, HeavyBall, Nesterov
 from ...problems import Classification
 from ..margins import MaxMargin, NotSeparable, separating_direction
 from ..rule import Hypothesis, Rule
@@ -60,10 +59,15 @@ class MarginCurve:
         return curve
 
 
-def margin_curve(setting: Any, run: Any = None) -> MarginCurve:
-    """The asymptotic curve in the time t of the flow, and t = Σ η of steps: momentum β multiplies it by 1/(1 − β)."""
+def tail_weight(setting: Any) -> float:
+    """1/n, and 1/(n(1 − β)) with momentum β: in t = Σ η the weight of each e^{−z_i·w}."""
     beta = getattr(setting.optimizer, "momentum", None) or 0.0
-    return MarginCurve(setting.problem.Z, setting.w0, 1 / (setting.problem.n * (1 - beta)))
+    return float(1 / (setting.problem.n * (1 - beta)))
+
+
+def margin_curve(setting: Any, run: Any = None) -> MarginCurve:
+    """The asymptotic curve in the time t of the flow, and t = Σ η of steps."""
+    return MarginCurve(setting.problem.Z, setting.w0, tail_weight(setting))
 
 
 def _all_margins_positive(run: Any) -> bool:

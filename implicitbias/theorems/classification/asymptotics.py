@@ -24,7 +24,7 @@ ALL_SUPPORT = Hypothesis(
 )
 
 
-def _doubled(setting: Setting) -> PreconditionedFlow:
+def doubled(setting: Setting) -> PreconditionedFlow:
     """A preconditioner P ⪰ 2I that is not a multiple of I."""
     return PreconditionedFlow(np.linspace(2, 4, setting.w0.size))
 
@@ -68,7 +68,7 @@ margin_relaxation = Theorem(
     claim="The flow approaches ŵ log t + w̃ like t^{−κ}, κ the least eigenvalue of Σα_i z_i z_iᵀ or margin gap.",
     settings=_starts, measure=relaxation, hypotheses=(*max_margin_rule.hypotheses, NONDEGENERATE), bound=0.1,
     run={"stop": Stop(log_time=110.0), "save": Save(log=4, fields=("w",))},
-    control=Control("a preconditioner P ⪰ 2: the constant is another", 0.5, {"optimizer": _doubled}),
+    control=Control("a preconditioner P ⪰ 2: the constant is another", 0.5, {"optimizer": doubled}),
     conditions=(SLOWEST_ALONE,), figure=figures.along,
 )  # fmt: skip
 
@@ -106,7 +106,8 @@ def direction_constant(run: Run) -> Evidence:
 
 def _early(setting: Setting) -> bool:
     _, _, across, along = _parts(setting)
-    return abs(along) + float(np.linalg.norm(across)) <= 40 and np.linalg.norm(across) >= 0.1
+    size = float(np.linalg.norm(across))
+    return abs(along) + size <= 40 and size >= 0.1
 
 
 LATE = Hypothesis("γ‖(I − uuᵀ)ρ‖ ≥ 0.1, and with γ|u·ρ| it is at most 40", _early)
@@ -118,7 +119,7 @@ margin_direction = Theorem(
     settings=_wide, measure=direction_constant, bound=5e-3, figure=figures.along,
     hypotheses=(*max_margin_rule.hypotheses, ALL_SUPPORT),
     run={"stop": Stop(log_time=FAR), "save": Save(at=np.geomspace(0.1, FAR, 40), fields=("direction",))},
-    control=Control("a preconditioner: another direction", 1.0, {"optimizer": _doubled}),
+    control=Control("a preconditioner: another direction", 1.0, {"optimizer": doubled}),
     conditions=(LATE, SETTLES),
 )  # fmt: skip
 
@@ -155,7 +156,7 @@ separable_loss = Theorem(
     settings=_both_losses, measure=loss_constant, bound=1e-9, figure=figures.along,
     hypotheses=(*max_margin_rule.hypotheses, NONDEGENERATE),
     run={"stop": Stop(log_time=1000.0), "save": Save(at=np.geomspace(1, 1000, 40), fields=("log_loss",))},
-    control=Control("a preconditioner P ⪰ 2: t L γ² ≤ ½ in the end", 0.5, {"optimizer": _doubled}),
+    control=Control("a preconditioner P ⪰ 2: t L γ² ≤ ½ in the end", 0.5, {"optimizer": doubled}),
     conditions=(SETTLED,),
 )  # fmt: skip
 
