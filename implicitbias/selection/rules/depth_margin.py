@@ -7,7 +7,7 @@ from typing import Any
 from ..fourier import FourierMargin
 from ..margins import MaxMargin
 from ..rule import Rule
-from .classification import CLASSIFICATION, CLASSIFIED, FLOW_OR_STEPS, SEPARABLE
+from .classification import CLASSIFICATION, CLASSIFIED, EXPONENTIAL_TAIL, FLOW_OR_STEPS, SEPARABLE
 from .common import NO_DECAY
 from .convolution import TWO_FILTERS, UNEQUAL
 from .networks import DEEP
@@ -28,12 +28,21 @@ def fourier_margin(setting: Any, run: Any = None) -> FourierMargin:
 depth_margin_rule = Rule(
     name="ℓ2 maximum margin of a deep linear network",
     source="ji2019alignment",
-    hypotheses=(CLASSIFICATION, DEEP, FLOW_OR_STEPS, NO_DECAY, SEPARABLE, CLASSIFIED),
+    hypotheses=(CLASSIFICATION, EXPONENTIAL_TAIL, DEEP, FLOW_OR_STEPS, NO_DECAY, SEPARABLE, CLASSIFIED),
     apply=euclidean_margin,
 )
 fourier_margin_rule = Rule(
     name="maximum margin in the ℓ1 norm of the Fourier transform, of a two-layer linear convolution",
     source="gunasekar2018convolutional",
-    hypotheses=(CLASSIFICATION, TWO_FILTERS, UNEQUAL, FLOW_OR_STEPS, NO_DECAY, SEPARABLE, CLASSIFIED),
+    hypotheses=(
+        CLASSIFICATION,
+        EXPONENTIAL_TAIL,
+        TWO_FILTERS,
+        UNEQUAL,
+        FLOW_OR_STEPS,
+        NO_DECAY,
+        SEPARABLE,
+        CLASSIFIED,
+    ),
     apply=fourier_margin,
 )

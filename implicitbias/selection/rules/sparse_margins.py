@@ -10,7 +10,7 @@ from ...models import Diagonal, Hadamard, PowerPropagation
 from ..margins import MaxMargin
 from ..rule import Hypothesis, Rule
 from ..sparse_margins import SignedMargin, StationaryMargin
-from .classification import CLASSIFICATION, CLASSIFIED, SEPARABLE
+from .classification import CLASSIFICATION, CLASSIFIED, EXPONENTIAL_TAIL, SEPARABLE
 from .common import NO_DECAY
 from .networks import UNIT_FLOW
 
@@ -47,9 +47,6 @@ def stationary_margin(setting: Any, run: Any) -> StationaryMargin:
     return StationaryMargin(setting.problem.Z, 2 / degree(setting.model), run.w)
 
 
-EXPONENTIAL_TAIL = Hypothesis(
-    "the loss is exponential or logistic", lambda s: s.problem.loss_name in ("exp", "logistic")
-)
 TWO_LAYERS = Hypothesis("the model is u² − v² or u∘v", lambda s: is_two_layer(s.model))
 BOTH_SIGNS = Hypothesis(
     "no entry starts where its sign never changes (uv = 0 in u² − v², |u| = |v| in u∘v)", _every_sign_can_grow

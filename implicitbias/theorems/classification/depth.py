@@ -61,9 +61,9 @@ def layer_quotients(run: Run) -> Evidence:
 layer_alignment = Theorem(
     id="layer-alignment", family="classification", kind="bound", source="ji2019alignment",
     claim="The layers of a deep linear network stay within constants of rank one, aligned and equal in size.",
-    settings=lambda rng: _networks(rng)["three layers"], measure=layer_quotients, bound=1.0 + 1e-5,
+    settings=lambda rng: _networks(rng)["three layers"], measure=layer_quotients, bound=1.0 + 1e-5, instances=2,
     hypotheses=(*depth_margin_rule.hypotheses, UNIT_FLOW), figure=figures.along,
-    run={"stop": Stop(margin=1e4), "save": Save(every=20, fields=("theta",)), "rtol": 1e-10},
+    run={"stop": Stop(margin=1e3), "save": Save(every=20, fields=("theta",)), "rtol": 1e-10},
     control=Control("the last layer moves at a tenth of the rate", 5.0, {"optimizer": GradientFlow((1.0, 1.0, 0.1))}),
 )  # fmt: skip
 

@@ -10,8 +10,9 @@ import numpy as np
 from ... import plotting
 from ...dynamics import Run, Save, Setting, Stop
 from ...dynamics.oracle import SettingOracle
-from ...models import Balanced, DeepLinear, Diagonal, Hadamard
-from ...optimizers import GradientFlow
+from ...models import Balanced, DeepLinear, Diagonal, Hadamard, LinearConvolution
+from ...models.convolution import spectrum
+from ...optimizers import GradientFlow, PreconditionedFlow
 from ...selection import Hypothesis, max_margin
 from ...selection.rules.classification import CLASSIFICATION, CLASSIFIED, SEPARABLE
 from ...selection.rules.common import NO_DECAY
@@ -80,7 +81,7 @@ def alignment_bound(runs: dict[str, Run]) -> Evidence:
 margin_alignment = Theorem(
     id="margin-alignment", family="classification", kind="bound", source="ji2020directional",
     claim="Along the flow of a homogeneous network the smoothed margin pays for every angle of θ and −∇L.",
-    settings=_three_factors, measure=alignment_bound, bound=1.01, figure=_figure,
+    settings=_three_factors, measure=alignment_bound, bound=1.01, instances=2, figure=_figure,
     hypotheses=(CLASSIFICATION, UNIT_FLOW, NO_DECAY, EXPONENTIAL, SEPARABLE, CLASSIFIED),
     run={"stop": Stop(margin=1e3), "save": FIELDS, "rtol": 1e-8},
     control=Control("the last factor moves at a tenth of the rate", 3.0, {"optimizer": GradientFlow((1.0, 1.0, 0.1))}),
@@ -96,22 +97,23 @@ def _diagonal(rng: Rng) -> Setting:
     return Setting(gaussian_classification(rng, 6, 12), Diagonal(DEPTH), GradientFlow(), Balanced(1.0))
 
 
-def spread(w: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Σ|w|^{2/D} Σ|w|^{2−2/D}q²/(Σ w q)² − 1: zero where q is parallel to ∇Σ|w|^{2/D} on the support."""
+def spread(w: np.ndarray, q: np.ndarray, inner: np.ndarray, depth: int) -> np.ndarray:
+    """Σ|w|^{2/D} Σ|w|^{2−2/D}|q|²/⟨w, q⟩² − 1: zero where q is parallel to ∇Σ|w|^{2/D} on the support."""
     r = np.abs(w)
-    sizes = np.sum(r ** (2 / DEPTH), axis=-1) * np.sum(r ** (2 - 2 / DEPTH) * q**2, axis=-1)
-    return np.asarray(sizes / np.sum(w * q, axis=-1) ** 2 - 1)
+    sizes = np.sum(r ** (2 / depth), axis=-1) * np.sum(r ** (2 - 2 / depth) * np.abs(q) ** 2, axis=-1)
+    return np.asarray(sizes / inner**2 - 1)
 
 
 def to_quasi_norm(run: Run) -> np.ndarray:
     """The spread of w and q = Zᵀp along the run."""
     w = run.history["w"]
-    return spread(w, -run.setting.problem.log_gradient(w))
+    q = -run.setting.problem.log_gradient(w)
+    return spread(w, q, np.sum(w * q, axis=-1), DEPTH)
 
 
 def _unequal(setting: Setting) -> bool:
     w = max_margin(setting.problem, 1).w
-    return bool(spread(w, np.sign(w)) >= 0.05)
+    return bool(spread(w, np.sign(w), np.sum(np.abs(w)), DEPTH) >= 0.05)
 
 
 DEPTH_THREE = Hypothesis("the model is Diagonal(3)", lambda s: s.model == Diagonal(DEPTH))
@@ -126,4 +128,45 @@ depth_sparse_margin = Theorem(
     hypotheses=(CLASSIFICATION, DEPTH_THREE, UNIT_FLOW, NO_DECAY, EXPONENTIAL, SEPARABLE, CLASSIFIED),
     run={"stop": Stop(margin=1e6), "save": FIELDS, "rtol": 1e-8}, conditions=(UNEQUAL_ENTRIES,),
     control=Control("depth two, which selects by ℓ1", 2.0, {"model": Diagonal(2)}),
+)  # fmt: skip
+
+
+# -- Fw and the quasi-norm of its depth ------------------------------------------------------------
+
+
+def _filters(rng: Rng) -> dict[str, Setting]:
+    problem = gaussian_classification(rng, 6, 11)
+    return {
+        f"{D} filters": Setting(
+            problem, LinearConvolution(D), GradientFlow(), tuple(0.7 * rng.standard_normal((D, 11)))
+        )
+        for D in (2, 3)
+    }
+
+
+def to_fourier_norm(run: Run) -> np.ndarray:
+    """The spread of Fw and Fq along the run."""
+    w = run.history["w"]
+    q = -run.setting.problem.log_gradient(w)
+    return spread(spectrum(w), spectrum(q), np.sum(w * q, axis=-1), run.setting.model.depth)
+
+
+def fourier_budget(runs: dict[str, Run]) -> Evidence:
+    """The worst of the two depths; the figure shows the first."""
+    seen = [misalignment(run, to_fourier_norm, 30.0) for run in runs.values()]
+    return Evidence(np.array([e.measured for e in seen]), 0.0, seen[0].detail)
+
+
+CONVOLUTION = Hypothesis("the model is LinearConvolution", lambda s: isinstance(s.model, LinearConvolution))
+
+fourier_margin_flow = Theorem(
+    id="fourier-margin-flow", family="classification", kind="bound", source="gunasekar2018convolutional",
+    claim="The flow of D linear filters tends to stationarity for the ℓ_{2/D} margin of the Fourier transform.",
+    settings=_filters, measure=fourier_budget, bound=1.01, instances=2, figure=_figure,
+    hypotheses=(CLASSIFICATION, CONVOLUTION, UNIT_FLOW, NO_DECAY, EXPONENTIAL, SEPARABLE, CLASSIFIED),
+    run={"stop": Stop(margin=1e4), "save": FIELDS, "rtol": 1e-8},
+    control=Control(
+        "a fixed diagonal preconditioner of the filters", 2.0,
+        {"optimizer": lambda s: PreconditionedFlow(np.tile(np.exp(np.linspace(-1.5, 1.5, 11)), s.model.depth))},
+    ),
 )  # fmt: skip
