@@ -17,8 +17,11 @@ from ..threads import one_blas_thread
 __all__ = ["BallSolution", "maximize_in_ball"]
 
 EPS = float(np.finfo(float).eps)
-NEAR = 1e-8
-"""Where the barrier hands over to Newton's method: 1 − 10⁻⁸ still has half of its digits."""
+NEAR, NEAREST = 1e-8, 1e-11
+"""Where the barrier hands over to Newton's method: 1 − 10⁻⁸ still has half of its digits. Weights and slacks that are
+both small need a nearer start, which has fewer.
+"""
+FOUND = 1e-12
 SHRINK = 0.1
 DROPPED = (1e-6,) * 4 + (1e-13,) * 4
 """Singular values of Newton's systems below this part of the largest mean a solution that is not unique: first to what
@@ -48,14 +51,21 @@ def maximize_in_ball(c: np.ndarray, C: np.ndarray, G: np.ndarray, x: np.ndarray)
     True
     """
     with one_blas_thread(max(C.shape)):
-        mu = 1.0
-        while mu > NEAR:
+        mu, found = 1.0, []
+        while mu > NEAREST:
             mu *= SHRINK
             x = _centre(c / mu, C, G, x)
-        slack, W = C @ x, np.tensordot(x, G, 1)
-        U, s, Vt = np.linalg.svd(W, full_matrices=False)
-        Y = (U * (2 * mu * s / ((1 - s) * (1 + s)))) @ Vt
-        return _completed(c, C, G, BallSolution(x, mu / slack, Y))
+            if mu <= NEAR:
+                found.append(_completed(c, C, G, _multipliers(mu, C, G, x)))
+                if found[-1][0] < FOUND:
+                    break
+        return min(found, key=lambda pair: pair[0])[1]
+
+
+def _multipliers(mu: float, C: np.ndarray, G: np.ndarray, x: np.ndarray) -> BallSolution:
+    """λ = μ/(Cx) and Y = 2μ(I − WWᵀ)⁻¹W, W = 𝒢x: the gradients of the barrier."""
+    U, s, Vt = np.linalg.svd(np.tensordot(x, G, 1), full_matrices=False)
+    return BallSolution(x, mu / (C @ x), (U * (2 * mu * s / ((1 - s) * (1 + s)))) @ Vt)
 
 
 def _centre(c: np.ndarray, C: np.ndarray, G: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -84,19 +94,24 @@ def _centre(c: np.ndarray, C: np.ndarray, G: np.ndarray, x: np.ndarray) -> np.nd
 
 
 def _newton_step(H: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, float]:
-    """(H⁻¹g, √(gᵀH⁻¹g)), with H scaled to unit diagonal."""
+    """(H⁻¹g, √(gᵀH⁻¹g)), with H scaled to unit diagonal, and its null space to rounding."""
     size = 1 / np.sqrt(np.diag(H))
-    move = size * np.linalg.lstsq(H * size * size[:, None], size * slope, rcond=None)[0]
+    scaled = H * size * size[:, None] + len(H) * EPS * np.eye(len(H))
+    move = size * np.linalg.solve(scaled, size * slope)
     return move, float(np.sqrt(max(slope @ move, 0.0)))
 
 
-def _completed(c: np.ndarray, C: np.ndarray, G: np.ndarray, start: BallSolution) -> BallSolution:
-    """Newton's method for c + Cᵀλ = 𝒢*Y, λ = (λ − Cx)₊, 𝒢x = Π(𝒢x + Y), Π the projection onto the ball."""
+def _completed(
+    c: np.ndarray, C: np.ndarray, G: np.ndarray, start: BallSolution
+) -> tuple[float, BallSolution]:
+    """Newton's method for c + Cᵀλ = 𝒢*Y, λ = (λ − Cx)₊, 𝒢x = Π(𝒢x + Y), Π the projection onto the ball: what these are
+    missed by, and where by least.
+    """
     v, p, q = G.shape
     m, flat = len(C), G.reshape(v, -1)
     if v + m + p * q > LARGE:
-        return start
-    best, least = start, np.inf
+        return 0.0, start
+    best, least = start, float("inf")
     x, lam, Y = start.x, start.lam, start.Y.ravel()
     for dropped in DROPPED:
         active = lam > C @ x
@@ -106,7 +121,7 @@ def _completed(c: np.ndarray, C: np.ndarray, G: np.ndarray, start: BallSolution)
         size = float(np.linalg.norm(off))
         if size < least:
             best, least = BallSolution(x, np.maximum(lam, 0.0), Y.reshape(p, q)), size
-        if size < 4 * EPS:
+        if size < 32 * EPS:
             break
         K = np.block(
             [
@@ -117,7 +132,7 @@ def _completed(c: np.ndarray, C: np.ndarray, G: np.ndarray, start: BallSolution)
         )
         move = np.linalg.lstsq(K, -off, rcond=dropped)[0]
         x, lam, Y = x + move[:v], lam + move[v : v + m], Y + move[v + m :]
-    return best
+    return least, best
 
 
 def _project(M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
