@@ -39,7 +39,8 @@ def describe(value: Any) -> str:
 
 
 def _tells(value: Any, name: str) -> bool:
-    return getattr(value, name) is not None
+    """Whether an argument says something: a switch that is off does not."""
+    return getattr(value, name) is not None and getattr(value, name) is not False
 
 
 def program_text(pred: Prediction) -> str:

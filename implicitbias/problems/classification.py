@@ -43,15 +43,15 @@ class Classification(Problem):
 
     In k > 2 classes w is W (k, d), there is one margin m_ic = (W_{y_i} − W_c)·x_i for each other class c, and
     ℓ is taken of the soft margin m_i = −ln Σ_c e^{−m_ic}: the logistic loss is then the cross-entropy
-    −ln softmax(Wx_i)_{y_i}, the exponential one Σ_c e^{−m_ic}.
+    −ln softmax(Wx_i)_{y_i}.
 
     Parameters
     ----------
     X : (n, d) inputs.
     y : (n,) labels: ±1; or class codes, integers ≥ 0, of which at least two occur. Of two codes the lower one is
         −1; of more, row j of W belongs to the j-th smallest.
-    loss : "exp", ℓ(m) = e^{−m}; "logistic", ln(1 + e^{−m}); or ``PolynomialTail(a)``. Not given: "exp" in two
-        classes, "logistic" in more.
+    loss : "exp", ℓ(m) = e^{−m}; "logistic", ln(1 + e^{−m}); or ``PolynomialTail(a)``. In more than two classes the
+        first two both stand for the cross-entropy.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Classification(Problem):
     loss_name: Any
     classes: tuple[float, ...]
 
-    def __init__(self, X: object, y: object, loss: Any = None) -> None:
+    def __init__(self, X: object, y: object, loss: Any = "exp") -> None:
         object.__setattr__(self, "X", real_array("X", X, (None, None)))
         labels = real_array("y", y, (self.X.shape[0],), "(one label per row of X)")
         codes, rows = np.unique(labels, return_inverse=True)
@@ -87,13 +87,13 @@ class Classification(Problem):
             raise ValueError(
                 f"y must hold the labels -1 and 1, or class codes (integers ≥ 0, at least two of them), got {{{shown}}}"
             )
-        loss = ("exp" if codes.size == 2 else "logistic") if loss is None else loss
         if not isinstance(loss, PolynomialTail) and loss not in LOSSES:
             named = ", ".join(map(repr, LOSSES))
             raise ValueError(f"loss must be {named} or PolynomialTail(a), got {loss!r:.80}")
         object.__setattr__(self, "y", _frozen(2.0 * rows - 1.0 if codes.size == 2 else rows))
         object.__setattr__(self, "classes", tuple(float(c) for c in codes))
-        object.__setattr__(self, "loss_name", loss)
+        several = codes.size > 2 and loss == "exp"
+        object.__setattr__(self, "loss_name", "logistic" if several else loss)
 
     def contents(self) -> dict[str, object]:
         """The constructor's arguments (``loss`` names a method here)."""
