@@ -272,7 +272,7 @@ FAST = Hypothesis("κ ≥ 0.8", lambda s: margin_curve(s).kappa >= 0.8)
 margin_constants = Theorem(
     id="margin-constants-of-steps", family="classification", kind="limit", source="soudry2018separable",
     claim="Gradient descent, heavy ball, Nesterov and cyclic SGD end on ŵ log t + w̃, each with its own explicit w̃.",
-    settings=_near_orthogonal, measure=step_constants, bound=1e-2, figure=figures.along,
+    settings=_near_orthogonal, measure=step_constants, bound=0.03, figure=figures.along,
     hypotheses=(*max_margin_rule.hypotheses, NONDEGENERATE, ALL_SUPPORT),
     run={"stop": Stop(steps=100_000), "save": Save(at=np.geomspace(1, 1e5, 30).round(), fields=("w",))},
     control=Control("weight decay: a finite limit", 1.0, {"optimizer": _decayed}), conditions=(FAST,),
