@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...models import Diagonal, Hadamard, PowerPropagation
+from ...optimizers import Decay, SignDescent
 from ..margins import MaxMargin
 from ..rule import Hypothesis, Rule
 from ..sparse_margins import SignedMargin, StationaryMargin
@@ -85,4 +86,30 @@ stationary_margin_rule = Rule(
     ),
     apply=stationary_margin,
     needs_run=True,
+)  # fmt: skip
+
+
+def product_sign_margin(setting: Any, run: Any = None) -> MaxMargin:
+    """min ‖w‖∞ subject to z_i·w ≥ 1."""
+    return MaxMargin(setting.problem.Z, np.inf)
+
+
+product_sign_rule = Rule(
+    name="ℓ∞ maximum margin of sign descent on the factors of u∘v",
+    source="tsilivis2024flavors",
+    hypotheses=(
+        CLASSIFICATION,
+        Hypothesis("the model is u∘v", lambda s: s.model == Hadamard()),
+        Hypothesis(
+            "the optimizer is SignDescent without momentum, with Decay(step, power), 0 < power ≤ 1",
+            lambda s: (
+                isinstance(s.optimizer, SignDescent)
+                and s.optimizer.momentum == 0
+                and isinstance(s.optimizer.step, Decay)
+                and 0 < s.optimizer.step.power <= 1
+            ),
+        ),
+        NO_DECAY, EXPONENTIAL_TAIL, BOTH_SIGNS, SEPARABLE, CLASSIFIED,
+    ),
+    apply=product_sign_margin,
 )  # fmt: skip
