@@ -52,7 +52,7 @@ L1_DIFFERS = Hypothesis(
 product_sign_margin = Theorem(
     id="product-sign-margin", family="classification", kind="bound", source="tsilivis2024flavors",
     claim="Sign descent on the factors of u∘v tends to the ℓ∞ margin of the product, faster than 1/√Ση.",
-    settings=_signs, measure=product_gap, bound=1.0, hypotheses=product_sign_rule.hypotheses, figure=figures.along, instances=2,
-    run={"stop": Stop(steps=LATE), "save": Save(log=8, fields=("w",))}, conditions=(L1_DIFFERS,),
+    settings=_signs, measure=product_gap, bound=1.0, hypotheses=product_sign_rule.hypotheses, instances=2,
+    run={"stop": Stop(steps=LATE), "save": Save(log=8, fields=("w",))}, conditions=(L1_DIFFERS,), figure=figures.along,
     control=Control("normalised gradient descent: the ℓ1 margin", 1.2, {"optimizer": NormalizedGradientDescent(STEPS)}),
 )  # fmt: skip
