@@ -69,7 +69,7 @@ def _multipliers(mu: float, C: np.ndarray, G: np.ndarray, x: np.ndarray) -> Ball
 
 
 def _centre(c: np.ndarray, C: np.ndarray, G: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """max c·x + Σ log(Cx) + log det(I − WᵀW), W = 𝒢x, by damped Newton steps."""
+    """max c·x + Σ log(Cx) + log det(I − WᵀW), W = 𝒢x, by Newton steps, halved until the objective rises."""
     v, p, q = G.shape
     flat = G.reshape(v, -1)
     for _ in range(100):
@@ -84,13 +84,21 @@ def _centre(c: np.ndarray, C: np.ndarray, G: np.ndarray, x: np.ndarray) -> np.nd
         scaled = C / slack[:, None]
         H = scaled.T @ scaled + 2 * flat @ curved.reshape(v, -1).T
         move, decrement = _newton_step((H + H.T) / 2, slope)
-        if not decrement > 1e-8:
+        if decrement < 1e-4:
             break
-        # a self-concordant function decreases along this step, which stays inside
-        x = x + move / (1 + decrement if decrement > 0.25 else 1.0)
-        if decrement < 1e-5:
-            break
+        t, here = 1.0, _barrier(c, C, G, x)
+        while t > EPS and not _barrier(c, C, G, x + t * move) >= here + 0.1 * t * decrement**2:
+            t /= 2
+        x = x + t * move
     return x
+
+
+def _barrier(c: np.ndarray, C: np.ndarray, G: np.ndarray, x: np.ndarray) -> float:
+    """c·x + Σ log(Cx) + log det(I − WᵀW), −∞ outside."""
+    slack, s = C @ x, np.linalg.svd(np.tensordot(x, G, 1), compute_uv=False)
+    if np.min(slack) <= 0 or s[0] >= 1:
+        return -np.inf
+    return float(c @ x + np.sum(np.log(slack)) + np.sum(np.log((1 - s) * (1 + s))))
 
 
 def _newton_step(H: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, float]:
