@@ -213,6 +213,10 @@ class _Loop:
     def _log_loss(self) -> float:
         return float(self.setting.problem.log_loss(self.oracle.predictor(self.flat)))
 
+    def _suits_unit(self) -> bool:
+        """Whether L is near the unit of the gradients, or need not be."""
+        return self.room == np.inf or abs(self._log_loss() - self.oracle.log_unit) <= self.room
+
     def _change_unit(self) -> bool:
         """Measure gradients, and what the optimizer remembers of them, in the power of two nearest to L; False where
         its memory is then beyond the range of floats.
@@ -328,9 +332,8 @@ class _Loop:
                     return s, 2
                 if self.referee.goal(self.flat) is not None:
                     return s, 1
-            if self.room < np.inf and not abs(self._log_loss() - oracle.log_unit) <= self.room:
-                if not self._change_unit():
-                    return s, 3
+            if not self._suits_unit() and not self._change_unit():
+                return s, 3
             oracle.k, oracle.cross, kept = k, 0.0, oracle.decay
             oracle.decay = decays[s]
             try:

@@ -106,7 +106,7 @@ def _newton_step(H: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, float]:
     size = 1 / np.sqrt(np.diag(H))
     scaled = H * size * size[:, None] + len(H) * EPS * np.eye(len(H))
     move = size * np.linalg.solve(scaled, size * slope)
-    return move, float(np.sqrt(max(slope @ move, 0.0)))
+    return move, float(np.sqrt(max(float(slope @ move), 0.0)))
 
 
 def _completed(
