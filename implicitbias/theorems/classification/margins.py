@@ -84,7 +84,7 @@ def margin_gap(run: Run) -> Evidence:
     return Evidence(float(np.max(lhs / rhs)), detail={"k": k, "lhs": lhs, "rhs": rhs})
 
 
-def _share(setting: Setting) -> float:
+def share_of_l2(setting: Setting) -> float:
     """The ℓ∞ margin of the ℓ2 solution, as a fraction of the largest."""
     Z = setting.problem.Z
     w = MaxMargin(Z, 2).solution
@@ -94,7 +94,7 @@ def _share(setting: Setting) -> float:
 SIGN = Hypothesis("the norm is ℓ∞", lambda s: isinstance(s.optimizer, SignDescent))
 EXPONENTIAL = Hypothesis("the loss is exponential", lambda s: s.problem.loss_name == "exp")
 NORMS_DIFFER = Hypothesis(
-    "the ℓ2 solution has at most 80 % of the largest ℓ∞ margin", lambda s: _share(s) <= 0.8
+    "the ℓ2 solution has at most 80 % of the largest ℓ∞ margin", lambda s: share_of_l2(s) <= 0.8
 )
 EUCLIDEAN = SteepestDescent(2, Decay(0.05, 0.5), normalized=True)
 
