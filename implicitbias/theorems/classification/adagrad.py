@@ -12,9 +12,9 @@ from ...selection import Hypothesis
 from ...selection.rules.adagrad import adagrad_curve, adagrad_rule, metric
 from ...selection.rules.classification import MarginCurve
 from ...selection.rules.common import FROM_ZERO
-from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import Rng
+from .adaptive import on_the_curve
 
 
 def _four_samples(rng: Rng) -> Setting:
@@ -48,7 +48,7 @@ QUICK = Hypothesis("in the metric diag |∇L(w₀)|, all samples are support vec
 adagrad_margin_curve = Theorem(
     id="adagrad-margin", family="classification", kind="limit", source="qian2019adagrad",
     claim="AdaGrad selects the largest margin in the metric diag(√b∞), b∞ the sum of its squared gradients.",
-    settings=_four_samples, measure=off_the_curve, bound=1e-2, figure=figures.along,
+    settings=_four_samples, measure=off_the_curve, bound=1e-2, figure=on_the_curve,
     run={"stop": Stop(steps=30_000), "save": Save(log=6, fields=("w",))},
     hypotheses=(*adagrad_rule.hypotheses, FROM_ZERO), conditions=(QUICK,),
     control=Control("RMSProp, whose record fades", 1.0, {"optimizer": RMSProp(0.1, 0.99, eps=0.0)}),

@@ -167,7 +167,7 @@ def locked_slope(run: Run) -> Evidence:
     k, fall = run.history["steps"], -run.history["log_loss"]
     half = k >= k[-1] / 2
     slope = np.ptp(fall[half]) / np.ptp(k[half])
-    detail = {"x": k, "seen": fall, "theory": LOCK * k, "axes": ("step k", "−log L", "")}
+    detail = {"x": k, "seen": fall, "theory": fall[-1] - LOCK * (k[-1] - k), "axes": ("step k", "−log L", "")}
     return Evidence(slope / LOCK, 1.0, detail)
 
 
@@ -207,6 +207,13 @@ def _with_eps(rng: Rng) -> dict[str, Setting]:
     return {name: Setting(problem, Linear(), o) for name, o in optimizers.items()}
 
 
+def on_the_curve(claim: Sample, control: Sample, ax: Any) -> Any:
+    """The path along ŵ with its curve; the control's as far as it stays in sight."""
+    artists = figures.along(claim, control, ax)
+    ax.set_ylim(top=2 * np.max(claim.evidence.detail["theory"]))
+    return artists
+
+
 def off_the_curve(runs: dict[str, Run]) -> Evidence:
     """‖P_S(w − ŵ log t) − w̃‖/‖ŵ‖ of each run: an error in log t."""
     off, detail = [], {}
@@ -232,7 +239,7 @@ QUICK = Hypothesis(
 adam_epsilon = Theorem(
     id="adam-epsilon", family="classification", kind="limit", source="wang2021adaptive",
     claim="Once gradients are below ε, Adam and RMSProp are gradient descent of step η/ε: its curve ŵ log t + w̃.",
-    settings=_with_eps, measure=off_the_curve, bound=5e-2, figure=figures.along,
+    settings=_with_eps, measure=off_the_curve, bound=5e-2, figure=on_the_curve,
     run={"stop": Stop(steps=50_000), "save": Save(log=6, fields=("w",))},
     hypotheses=(*eps_margin_rule.hypotheses, LARGE_EPS), conditions=(QUICK,),
     control=Control("an ε that no gradient of the run comes near: signs, and the ℓ∞ margin", 1.0,
