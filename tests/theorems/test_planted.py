@@ -185,15 +185,15 @@ def test_a_factorization_whose_gradient_misses_a_transpose(monkeypatch):
 
 def test_a_margin_in_the_wrong_norm(monkeypatch):
     """γ₁ of the data in place of γ∞ would make the claim's left side too large."""
-    from implicitbias.theorems.classification import margins
+    from implicitbias.theorems.classification import steepest
 
-    real = margins.max_margin
+    real = steepest.max_margin
 
     def tripled(problem, norm):
         found = real(problem, norm)
         return found._replace(margin=3 * found.margin)
 
-    monkeypatch.setattr(margins, "max_margin", tripled)
+    monkeypatch.setattr(steepest, "max_margin", tripled)
     assert_refuted("sign-descent-margin")
 
 

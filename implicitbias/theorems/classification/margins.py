@@ -6,15 +6,13 @@ import numpy as np
 
 from ...dynamics import Run, Save, Setting, Stop
 from ...models import Linear
-from ...optimizers import Decay, PreconditionedFlow, SignDescent, SteepestDescent
 from ...optimizers import GradientFlow as Flow
+from ...optimizers import PreconditionedFlow
 from ...problems import Classification
 from ...selection import Hypothesis, MaxMargin, max_margin
 from ...selection.rules.classification import margin_curve, max_margin_rule
-from ...selection.rules.common import FROM_ZERO
-from ...selection.rules.steepest_margins import steepest_margin_rule
 from .. import figures
-from ..base import Control, Evidence, Theorem
+from ..base import Control, Theorem
 
 Rng = np.random.Generator
 
@@ -66,22 +64,7 @@ max_margin_flow = Theorem(
 )  # fmt: skip
 
 
-# -- sign descent --------------------------------------------------------------------------------
-
-
-def _sign(rng: Rng) -> Setting:
-    return Setting(gaussian_classification(rng, 8, 16), Linear(), SignDescent(Decay(0.05, 0.5)))
-
-
-def margin_gap(run: Run) -> Evidence:
-    """(γ∞ − margin∞(w_k)) Σ η_j over ln n + ½B² Σ η_j², the largest along the run."""
-    Z, k = run.setting.problem.Z, run.history["steps"].astype(int)
-    eta = run.setting.optimizer.step.sizes(0, k[-1])
-    total, squares = np.cumsum(eta)[k - 1], np.cumsum(eta**2)[k - 1]
-    margin = np.maximum(np.min(run.history["w"] @ Z.T, axis=1), 0) / np.max(np.abs(run.history["w"]), axis=1)
-    lhs = (max_margin(run.setting.problem, np.inf).margin - margin) * total
-    rhs = np.log(len(Z)) + 0.5 * np.max(np.sum(np.abs(Z), axis=1)) ** 2 * squares
-    return Evidence(float(np.max(lhs / rhs)), detail={"k": k, "lhs": lhs, "rhs": rhs})
+# -- what the theorems of other norms share -----------------------------------------------------------
 
 
 def share_of_l2(setting: Setting) -> float:
@@ -91,18 +74,7 @@ def share_of_l2(setting: Setting) -> float:
     return float(np.min(Z @ w) / np.max(np.abs(w)) / max_margin(setting.problem, np.inf).margin)
 
 
-SIGN = Hypothesis("the norm is ℓ∞", lambda s: isinstance(s.optimizer, SignDescent))
 EXPONENTIAL = Hypothesis("the loss is exponential", lambda s: s.problem.loss_name == "exp")
 NORMS_DIFFER = Hypothesis(
     "the ℓ2 solution has at most 80 % of the largest ℓ∞ margin", lambda s: share_of_l2(s) <= 0.8
 )
-EUCLIDEAN = SteepestDescent(2, Decay(0.05, 0.5), normalized=True)
-
-sign_descent_margin = Theorem(
-    id="sign-descent-margin", family="classification", kind="bound", source="telgarsky2013margins",
-    claim="Sign descent closes its ℓ∞ margin gap at the explicit rate (ln n + ½B²Ση²)/Ση.",
-    settings=_sign, measure=margin_gap, bound=1.0, figure=figures.margin_gap,
-    run={"stop": Stop(steps=300_000), "save": Save(log=12, fields=("w",))},
-    hypotheses=(*steepest_margin_rule.hypotheses, SIGN, FROM_ZERO, EXPONENTIAL), conditions=(NORMS_DIFFER,),
-    control=Control("normalised gradient descent: the ℓ2 margin instead", 1.2, {"optimizer": EUCLIDEAN}),
-)  # fmt: skip
