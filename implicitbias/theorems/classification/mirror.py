@@ -54,7 +54,9 @@ def mean_gap(p: float, eta: float) -> Any:
         gamma, k = max_margin(run.setting.problem, p).margin, run.history["steps"].astype(int)
         gap = np.cumsum(gamma - np.min(w @ Z.T, axis=1) / np.linalg.norm(w, p, axis=1)) / k
         bound = ceiling(Z, p, eta, gamma, k)
-        return Evidence(float(np.max(gap / bound)), detail={"k": k, "gap": gap, "bound": bound})
+        axes = ("step k", "mean margin gap")
+        detail = {"k": k, "gap": gap, "bound": bound, "axes": axes}
+        return Evidence(float(np.max(gap / bound)), detail=detail)
 
     return measure
 

@@ -52,7 +52,9 @@ def closing(run: Run, k: np.ndarray, growth: np.ndarray, constant: float) -> Evi
 
 def flow_gap(run: Run) -> Evidence:
     """(γ‖w‖ − min_i z_i·w)/ln n, that is gap · ‖w‖ over ln n."""
-    return closing(run, run.history["log_time"], margin_and_norm(run)[1], np.log(run.setting.problem.n))
+    log_t, size = run.history["log_time"], margin_and_norm(run)[1]
+    seen = closing(run, log_t, size, np.log(run.setting.problem.n))
+    return seen._replace(detail=seen.detail | {"axes": ("log t", "margin gap")})
 
 
 def _preconditioned(setting: Setting) -> PreconditionedFlow:

@@ -83,11 +83,12 @@ def below_the_ceiling(p: float) -> Any:
 
 
 def gap_figure(claim: Sample, control: Sample, ax: Any) -> Any:
-    """The gap and its bound along the run, and the control's gap."""
+    """detail["gap"] and detail["bound"] over detail["k"], and the control's gap; detail["axes"] names the axes."""
     detail = claim.evidence.detail
+    xlabel, ylabel = detail.get("axes", ("step k", "margin gap"))
     return plotting.bound(
         detail["k"], detail["gap"], detail["bound"], ax, control=control.evidence.detail["gap"],
-        xlabel=detail.get("xlabel", "step k"), ylabel="margin gap",
+        xlabel=xlabel, ylabel=ylabel,
     )  # fmt: skip
 
 
