@@ -385,8 +385,8 @@ class _Loop:
             -np.inf if goal is None else float(goal),
             -1.0 if stop.gradient is None else stop.gradient,
             np.inf if stop.margin is None else stop.margin,
-            self.oracle.decay, self.period, int(self.accumulators.rate), self.accumulators.sums,
-            self.oracle.log_unit, self.room, bool(rule.relative),
+            self.oracle.decay, self.period, self.oracle.log_unit, self.room, bool(rule.relative),
+            int(self.accumulators.rate), self.accumulators.sums,
         )  # fmt: skip
         return done, reason
 

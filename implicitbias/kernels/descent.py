@@ -76,11 +76,11 @@ def descend(  # type: ignore[no-untyped-def]
     goal_margin,
     goal_decay,
     period,
-    track,
-    logs,
     log_unit,
     room,
     relative,
+    track,
+    logs,
 ):
     """Advance ``theta``, ``memory`` and ``mean`` in place by up to len(etas) steps; (steps done, reason).
 

@@ -138,7 +138,8 @@ def kernel(case, function=descend, goal_loss=-np.inf, goal_gradient=-1.0, goal_m
         X, y, case["loss"], case["model"], A, case["rule"], theta, memory, case["etas"],
         case["betas"], float(case["p"]), case["normalized"], np.empty(0), case["batch"], case["cumulative"], *KEY,
         case["k0"], np.full(len(case["etas"]), decay), np.empty(0), np.empty(0), float(goal_loss),
-        float(goal_gradient), float(goal_margin), decay, period, int(case["track"]), logs, 0.0, np.inf, False,
+        float(goal_gradient), float(goal_margin), decay, period, 0.0, np.inf, False,
+        int(case["track"]), logs,
     )  # fmt: skip
     return theta, memory[0], logs, done, reason
 
