@@ -46,7 +46,7 @@ def distance(runs: dict[str, Run]) -> Evidence:
     return Evidence([s[-1] for s in seen], 0.0, detail | {"axes": axes})
 
 
-WELL_CONDITIONED = Hypothesis("κ ≥ 0.4", lambda s: margin_curve(s).kappa >= 0.4)
+WELL_CONDITIONED = Hypothesis("κ ≥ 0.5", lambda s: margin_curve(s).kappa >= 0.5)
 
 sam_margin = Theorem(
     id="sam-margin-curve", family="classification", kind="limit", source="andriushchenko2022sam",
