@@ -17,17 +17,16 @@ from ..threads import one_blas_thread
 __all__ = ["BallSolution", "maximize_in_ball"]
 
 EPS = float(np.finfo(float).eps)
-NEAR, NEAREST = 1e-8, 1e-11
-"""Where the barrier hands over to Newton's method: 1 − 10⁻⁸ still has half of its digits. Weights and slacks that are
-both small need a nearer start, which has fewer.
-"""
-FOUND = 1e-12
+NEAR = 1e-8
+"""Where the barrier hands over to Newton's method: 1 − 10⁻⁸ still has half of its digits."""
 SHRINK = 0.1
-DROPPED = (1e-6,) * 4 + (1e-13,) * 4
-"""Singular values of Newton's systems below this part of the largest mean a solution that is not unique: first to what
-the barrier leaves, then to rounding.
+AT_ONCE = ((0.0, 1e-6),) * 3 + ((0.0, 1e-13),) * 2
+BY_DEGREES = (*((NEAR * 0.45**k, 1e-11) for k in range(40)), *AT_ONCE)
+"""(μ, part) of each Newton step. Pivots of its system below this part of the largest mean a solution that is not
+unique: first to what the barrier leaves, then to rounding.
 """
-
+FOUND, LOST = 1e-12, 1e3
+"""Residuals at which Newton's method has succeeded, and will not."""
 LARGE = 1500
 """Above so many unknowns Newton's systems take minutes, and the solution stays at what the barrier leaves."""
 
@@ -51,15 +50,15 @@ def maximize_in_ball(c: np.ndarray, C: np.ndarray, G: np.ndarray, x: np.ndarray)
     True
     """
     with one_blas_thread(max(C.shape)):
-        mu, found = 1.0, []
-        while mu > NEAREST:
+        mu = 1.0
+        while mu > NEAR:
             mu *= SHRINK
             x = _centre(c / mu, C, G, x)
-            if mu <= NEAR:
-                found.append(_completed(c, C, G, _multipliers(mu, C, G, x)))
-                if found[-1][0] < FOUND:
-                    break
-        return min(found, key=lambda pair: pair[0])[1]
+        start = _multipliers(mu, C, G, x)
+        off, found = _completed(c, C, G, start, AT_ONCE)
+        if off > FOUND:  # weights and slacks that are both small: which of them vanish has to be found out
+            found = min((off, found), _completed(c, C, G, start, BY_DEGREES), key=lambda pair: pair[0])[1]
+        return found
 
 
 def _multipliers(mu: float, C: np.ndarray, G: np.ndarray, x: np.ndarray) -> BallSolution:
@@ -110,26 +109,32 @@ def _newton_step(H: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _completed(
-    c: np.ndarray, C: np.ndarray, G: np.ndarray, start: BallSolution
+    c: np.ndarray,
+    C: np.ndarray,
+    G: np.ndarray,
+    start: BallSolution,
+    schedule: tuple[tuple[float, float], ...],
 ) -> tuple[float, BallSolution]:
     """Newton's method for c + Cᵀλ = 𝒢*Y, λ = (λ − Cx)₊, 𝒢x = Π(𝒢x + Y), Π the projection onto the ball: what these are
-    missed by, and where by least.
+    missed by, and where by least. With μ > 0 the corners are rounded, so that λ∘Cx = μ.
     """
+    from scipy.linalg import lstsq
+
     v, p, q = G.shape
     m, flat = len(C), G.reshape(v, -1)
     if v + m + p * q > LARGE:
         return 0.0, start
     best, least = start, float("inf")
     x, lam, Y = start.x, start.lam, start.Y.ravel()
-    for dropped in DROPPED:
-        active = lam > C @ x
-        point = x @ flat
-        inside, DP = _project((point + Y).reshape(p, q))
-        off = np.concatenate([c + lam @ C - flat @ Y, np.where(active, C @ x, lam), point - inside.ravel()])
+    for mu, dropped in (*schedule, (0.0, 0.0)):
+        point, slack = x @ flat, C @ x
+        fall, active = _positive_part(lam - slack, mu)
+        inside, DP = _project((point + Y).reshape(p, q), mu)
+        off = np.concatenate([c + lam @ C - flat @ Y, lam - fall, point - inside.ravel()])
         size = float(np.linalg.norm(off))
-        if size < least:
+        if mu == 0 and size < least:
             best, least = BallSolution(x, np.maximum(lam, 0.0), Y.reshape(p, q)), size
-        if size < 32 * EPS:
+        if dropped == 0 or (mu == 0 and size < 32 * EPS) or not size < LOST:
             break
         K = np.block(
             [
@@ -138,23 +143,31 @@ def _completed(
                 [flat.T - DP @ flat.T, np.zeros((p * q, m)), -DP],
             ]
         )
-        move = np.linalg.lstsq(K, -off, rcond=dropped)[0]
+        move = lstsq(K, -off, cond=dropped, lapack_driver="gelsy")[0]
         x, lam, Y = x + move[:v], lam + move[v : v + m], Y + move[v + m :]
     return least, best
 
 
-def _project(M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _positive_part(t: np.ndarray, mu: float) -> tuple[np.ndarray, np.ndarray]:
+    """t₊ and its slope; with μ the larger root u of u(u − t) = μ."""
+    root = np.sqrt(t * t + 4 * mu)
+    return (t + root) / 2, np.where(root > 0, 1 + t / np.where(root > 0, root, 1.0), 0.0) / 2
+
+
+def _project(M: np.ndarray, mu: float) -> tuple[np.ndarray, np.ndarray]:
     """Π(M), its singular values clipped at one, and DΠ(M) (pq, pq).
 
-    In the eigenbasis of the symmetric (0 M; Mᵀ 0) the derivative multiplies by divided differences of the clipping.
+    In the eigenbasis of the symmetric (0 M; Mᵀ 0) the derivative multiplies by divided differences of the clipping,
+    t ↦ (t + 1)₊ − (t − 1)₊ − 1.
     """
     p, q = M.shape
     S = np.block([[np.zeros((p, p)), M], [M.T, np.zeros((q, q))]])
     s, Q = np.linalg.eigh(S)
-    f = np.clip(s, -1.0, 1.0)
+    (up, slope_up), (down, slope_down) = _positive_part(s + 1, mu), _positive_part(s - 1, mu)
+    f = up - down - 1
     gap = s[:, None] - s
     same = np.abs(gap) < 1e-12
-    divided = np.where(same, (np.abs(s) < 1)[:, None] * 1.0, (f[:, None] - f) / np.where(same, 1.0, gap))
+    divided = np.where(same, (slope_up - slope_down)[:, None], (f[:, None] - f) / np.where(same, 1.0, gap))
     top, low = Q[:p], Q[p:]
     # QᵀEQ for E = (0 e_ie_jᵀ; e_je_iᵀ 0)
     E = np.einsum("ia,jb->ijab", top, low)
