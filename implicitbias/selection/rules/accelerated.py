@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...optimizers import DualAcceleration
-from ..margins import MaxMargin
 from ..rule import Hypothesis, Rule
-from .classification import CLASSIFICATION, SEPARABLE
+from .classification import CLASSIFICATION, SEPARABLE, margin_in
 from .common import LINEAR, is_a
 
 __all__: list[str] = []
-
-
-def euclidean_margin(setting: Any, run: Any = None) -> MaxMargin:
-    """min ‖w‖₂ subject to z_i·w ≥ 1."""
-    return MaxMargin(setting.problem.Z, 2)
 
 
 accelerated_rule = Rule(
@@ -27,5 +19,5 @@ accelerated_rule = Rule(
         Hypothesis("the optimizer is DualAcceleration", is_a(DualAcceleration, "optimizer")),
         SEPARABLE,
     ),
-    apply=euclidean_margin,
+    apply=margin_in(2),
 )

@@ -6,13 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ...geometry import LpNorm
 from ...optimizers import Adam, Lion, RMSProp, SignDescent
-from ..margins import MaxMargin
 from ..rule import Hypothesis, Rule
-from .balls import VANISHING
-from .classification import CLASSIFICATION, CLASSIFIED, EXPONENTIAL_TAIL, SEPARABLE, MarginCurve
-from .common import LINEAR, NO_DECAY
+from .classification import CLASSIFICATION, CLASSIFIED, EXPONENTIAL_TAIL, SEPARABLE, MarginCurve, margin_in
+from .common import LINEAR, NO_DECAY, VANISHING
 
 __all__: list[str] = []
 
@@ -36,11 +33,6 @@ def _beta2(optimizer: Any) -> float:
     return float(optimizer.beta if isinstance(optimizer, RMSProp) else optimizer.beta2)
 
 
-def sign_margin(setting: Any, run: Any = None) -> MaxMargin:
-    """The maximum margin in ℓ∞."""
-    return MaxMargin(setting.problem.Z, LpNorm(np.inf))
-
-
 def eps_curve(setting: Any, run: Any = None) -> MarginCurve:
     """ŵ log t + w̃ in t = Σ η: gradient descent with the steps η/ε."""
     problem = setting.problem
@@ -62,7 +54,7 @@ sign_margin_rule = Rule(
         NO_DECAY,
         SEPARABLE,
     ),
-    apply=sign_margin,
+    apply=margin_in(np.inf),
 )
 
 eps_margin_rule = Rule(

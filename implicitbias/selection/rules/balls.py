@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from ...geometry import LpNorm, Norm, SchattenNorm
-from ...optimizers import AdamW, Decay, Lion, Muon, SignDescent
+from ...optimizers import AdamW, Lion, Muon, SignDescent
 from ...problems import Tasks
 from ..ball import BallMinimum, BoxBarrier
 from ..rule import Hypothesis, Rule
-from .common import LINEAR, NO_DECAY
+from .common import LINEAR, NO_DECAY, VANISHING
 
 __all__: list[str] = []
 
@@ -40,21 +40,11 @@ def box_barrier(setting: Any, run: Any = None) -> BoxBarrier:
     return BoxBarrier(setting.problem, 1 / optimizer.decay, optimizer.eps)
 
 
-def vanishing(setting: Any) -> bool:
-    """Whether η_k → 0 and Σ η_k = ∞; a callable is trusted."""
-    step = setting.optimizer.step
-    return callable(step) if not isinstance(step, Decay) else 0 < step.power <= 1
-
-
 CONVEX = Hypothesis("the loss is one convex function of w", lambda s: not isinstance(s.problem, Tasks))
 DECOUPLED = Hypothesis(
     "the optimizer is Lion, AdamW (ε = 0, β₁ ≤ β₂), sign descent or Muon (exact) with decoupled decay",
     lambda s: norm_of_ball(s.optimizer) is not None,
 )
-VANISHING = Hypothesis(
-    "step sizes tend to zero and do not sum up: Decay(step, power) with 0 < power ≤ 1", vanishing
-)
-
 ball_rule = Rule(
     name="minimum over the ball of decoupled decay",
     source="xie2024adamw",

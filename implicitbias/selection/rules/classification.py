@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,11 @@ def _separable(setting: Any) -> bool:
     except NotSeparable:
         return False
     return True
+
+
+def margin_in(p: float) -> Callable[..., MaxMargin]:
+    """The program min ‖w‖_p subject to z_i·w ≥ 1 of a setting, whatever else it is."""
+    return lambda setting, run=None: MaxMargin(setting.problem.Z, p)
 
 
 CLASSIFICATION = Hypothesis("the problem is a Classification", is_a(Classification, "problem"))

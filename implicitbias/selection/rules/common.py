@@ -10,7 +10,7 @@ from ...dynamics import Run
 from ...dynamics.oracle import SettingOracle
 from ...geometry import Potential
 from ...models import Linear
-from ...optimizers import GradientFlow, RandomizedKaczmarz
+from ...optimizers import Decay, GradientFlow, RandomizedKaczmarz
 from ...problems import Regression
 from ..programs import BregmanProjection
 from ..rule import Hypothesis
@@ -48,10 +48,19 @@ def _no_decay(setting: Any) -> bool:
     return bool(getattr(setting.optimizer, "weight_decay", 0.0) == 0.0)
 
 
+def _vanishing(setting: Any) -> bool:
+    """Whether η_k → 0 and Σ η_k = ∞; a callable is trusted."""
+    step = setting.optimizer.step
+    return callable(step) if not isinstance(step, Decay) else 0 < step.power <= 1
+
+
 SQUARE_LOSS = Hypothesis("the problem is a Regression (square loss)", is_a(Regression, "problem"))
 LINEAR = Hypothesis("the model is Linear()", is_a(Linear, "model"))
 NO_DECAY = Hypothesis("there is no weight decay", _no_decay)
 FROM_ZERO = Hypothesis("the start is zero", lambda s: not np.any(s.w0))
+VANISHING = Hypothesis(
+    "step sizes tend to zero and do not sum up: Decay(step, power) with 0 < power ≤ 1", _vanishing
+)
 SOLVABLE = Hypothesis("Xw = y has a solution", lambda s: s.problem.consistent)
 GRADIENT_FLOW = Hypothesis("the optimizer is the gradient flow", is_a(GradientFlow, "optimizer"))
 ONE_RATE = Hypothesis(

@@ -5,19 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..fourier import FourierMargin
-from ..margins import MaxMargin
 from ..rule import Rule
-from .classification import CLASSIFICATION, CLASSIFIED, EXPONENTIAL_TAIL, FLOW_OR_STEPS, SEPARABLE
+from .classification import CLASSIFICATION, CLASSIFIED, EXPONENTIAL_TAIL, FLOW_OR_STEPS, SEPARABLE, margin_in
 from .common import NO_DECAY
 from .convolution import TWO_FILTERS, UNEQUAL
 from .networks import DEEP
 
 __all__: list[str] = []
-
-
-def euclidean_margin(setting: Any, run: Any = None) -> MaxMargin:
-    """min ‖w‖₂ subject to z_i·w ≥ 1, whatever the depth."""
-    return MaxMargin(setting.problem.Z, 2)
 
 
 def fourier_margin(setting: Any, run: Any = None) -> FourierMargin:
@@ -29,7 +23,7 @@ depth_margin_rule = Rule(
     name="ℓ2 maximum margin of a deep linear network",
     source="ji2019alignment",
     hypotheses=(CLASSIFICATION, EXPONENTIAL_TAIL, DEEP, FLOW_OR_STEPS, NO_DECAY, SEPARABLE, CLASSIFIED),
-    apply=euclidean_margin,
+    apply=margin_in(2),
 )
 fourier_margin_rule = Rule(
     name="maximum margin in the ℓ1 norm of the Fourier transform, of a two-layer linear convolution",

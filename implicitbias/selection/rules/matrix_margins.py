@@ -10,9 +10,8 @@ from ...geometry import LpNorm, Norm, SchattenNorm
 from ...optimizers import Muon, Shampoo, SpectralDescent, SteepestDescent
 from ..margins import MaxMargin
 from ..rule import Hypothesis, Rule
-from .balls import VANISHING
 from .classification import CLASSIFICATION, SEPARABLE
-from .common import LINEAR, NO_DECAY
+from .common import LINEAR, NO_DECAY, VANISHING
 from .steepest_margins import steepest_norm
 
 __all__: list[str] = []

@@ -8,10 +8,9 @@ import numpy as np
 
 from ...models import Diagonal, Hadamard, PowerPropagation
 from ...optimizers import Decay, SignDescent
-from ..margins import MaxMargin
 from ..rule import Hypothesis, Rule
 from ..sparse_margins import SignedMargin, StationaryMargin
-from .classification import CLASSIFICATION, CLASSIFIED, EXPONENTIAL_TAIL, SEPARABLE
+from .classification import CLASSIFICATION, CLASSIFIED, EXPONENTIAL_TAIL, SEPARABLE, margin_in
 from .common import NO_DECAY
 from .networks import UNIT_FLOW
 
@@ -31,11 +30,6 @@ def _every_sign_can_grow(setting: Any) -> bool:
 def degree(model: Any) -> float:
     """The D with w(sθ) = s^D w(θ)."""
     return float(model.power if isinstance(model, PowerPropagation) else model.depth)
-
-
-def l1_margin(setting: Any, run: Any = None) -> MaxMargin:
-    """min ‖w‖₁ subject to z_i·w ≥ 1."""
-    return MaxMargin(setting.problem.Z, 1)
 
 
 def signed_margin(setting: Any, run: Any = None) -> SignedMargin:
@@ -59,7 +53,7 @@ sparse_margin_rule = Rule(
     hypotheses=(
         CLASSIFICATION, TWO_LAYERS, UNIT_FLOW, NO_DECAY, EXPONENTIAL_TAIL, BOTH_SIGNS, SEPARABLE, CLASSIFIED,
     ),
-    apply=l1_margin,
+    apply=margin_in(1),
 )  # fmt: skip
 signed_margin_rule = Rule(
     name="ℓ1 maximum margin with the signs of the start, of power propagation at power two",
@@ -88,12 +82,6 @@ stationary_margin_rule = Rule(
     needs_run=True,
 )  # fmt: skip
 
-
-def product_sign_margin(setting: Any, run: Any = None) -> MaxMargin:
-    """min ‖w‖∞ subject to z_i·w ≥ 1."""
-    return MaxMargin(setting.problem.Z, np.inf)
-
-
 product_sign_rule = Rule(
     name="ℓ∞ maximum margin of sign descent on the factors of u∘v",
     source="tsilivis2024flavors",
@@ -111,5 +99,5 @@ product_sign_rule = Rule(
         ),
         NO_DECAY, EXPONENTIAL_TAIL, BOTH_SIGNS, SEPARABLE, CLASSIFIED,
     ),
-    apply=product_sign_margin,
+    apply=margin_in(np.inf),
 )  # fmt: skip

@@ -10,9 +10,8 @@ from ...geometry import LpNorm
 from ...optimizers import GradientDescent, SteepestDescent
 from ..margins import MaxMargin
 from ..rule import Hypothesis, Rule
-from .balls import VANISHING
 from .classification import CLASSIFICATION, EXPONENTIAL_TAIL, SEPARABLE
-from .common import LINEAR, NO_DECAY
+from .common import LINEAR, NO_DECAY, VANISHING
 from .steepest import norm_of_steps
 
 __all__: list[str] = []
