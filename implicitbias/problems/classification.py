@@ -20,8 +20,8 @@ LOSSES = ("exp", "logistic")
 class PolynomialTail:
     """ℓ(m) = (1 + m)^{−a} for m ≥ 0 and e^{−am} for m ≤ 0: convex, decreasing, once differentiable.
 
-    >>> PolynomialTail(2.0).logs(np.array([-1.0, 0.0, 3.0]))[0].round(6).tolist()
-    [2.0, 0.0, -2.772589]
+    >>> PolynomialTail(2.0).logs(np.array([-1.0, 1.0, 3.0]))[0].round(6).tolist()
+    [2.0, -1.386294, -2.772589]
     """
 
     a: float
@@ -69,7 +69,7 @@ class Classification(Problem):
     >>> problem.Z.tolist(), float(problem.margins(np.array([1.0, -1.0])).min())
     ([[1.0, 0.0], [-0.0, -2.0]], 1.0)
     >>> three = Classification([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0]], [0, 1, 2])
-    >>> three.w_shape, three.Z.shape, float(three.loss(np.zeros((3, 2)))) == float(np.log(3))
+    >>> three.w_shape, three.Z.shape, round(three.loss(np.zeros((3, 2))) - np.log(3), 12) == 0
     ((3, 2), (6, 3, 2), True)
     """
 
