@@ -13,6 +13,7 @@ from .problems.loading import *
 from .problems.matrix import *
 from .problems.regression import *
 from .problems.sensing import *
+from .problems.splits import *
 from .problems.tables import *
 from .problems.tasks import *
 from .models.base import *

@@ -1,12 +1,13 @@
 """What is fitted: data and a loss, as functions of the predictor w."""
 
-from . import base, classification, loading, matrix, regression, sensing, tables, tasks
+from . import base, classification, loading, matrix, regression, sensing, splits, tables, tasks
 from .base import *
 from .classification import *
 from .loading import *
 from .matrix import *
 from .regression import *
 from .sensing import *
+from .splits import *
 from .tables import *
 from .tasks import *
 
@@ -17,5 +18,6 @@ __all__ += loading.__all__
 __all__ += matrix.__all__
 __all__ += regression.__all__
 __all__ += sensing.__all__
+__all__ += splits.__all__
 __all__ += tables.__all__
 __all__ += tasks.__all__
