@@ -6,7 +6,7 @@ A *setting* is a problem, a model, an optimizer and a start. ``simulate`` turns 
 
 __version__ = "0.1.0"
 
-from . import atlases, dynamics, geometry, models, optimizers, problems, selection, theorems
+from . import atlases, discovery, dynamics, geometry, models, optimizers, problems, selection, theorems
 from .problems.base import *
 from .problems.classification import *
 from .problems.loading import *
@@ -76,6 +76,10 @@ from .selection.step_maps import *
 from .selection.tails import *
 from .selection.von_neumann import *
 from .selection.weight_flow import *
+from .discovery.bias import *
+from .discovery.families import *
+from .discovery.identification import *
+from .discovery.splines import *
 from .theorems.base import *
 from .theorems.catalogue import *
 from .theorems.citation import *
@@ -90,5 +94,6 @@ __all__ += optimizers.__all__
 __all__ += geometry.__all__
 __all__ += dynamics.__all__
 __all__ += selection.__all__
+__all__ += discovery.__all__
 __all__ += theorems.__all__
 __all__ += atlases.__all__

@@ -15,6 +15,7 @@ __all__ = [
     "coordinates",
     "curve",
     "legend",
+    "mirror_map",
     "relabel",
     "theory_over_simulation",
 ]
@@ -130,3 +131,29 @@ def bound(
         )
     legend(ax)
     return lines
+
+
+def mirror_map(
+    sizes: np.ndarray, values: np.ndarray, band: tuple[np.ndarray, np.ndarray], named: np.ndarray | None = None,
+    ax: Any = None, *, label: str = "",
+) -> list[Any]:  # fmt: skip
+    """φ′ over |w|, as read off solutions, with its band, and a named potential's dashed over it."""
+    ax = _axes(ax)
+    artists = [ax.fill_between(sizes, *band, color=SIMULATION, alpha=0.2, lw=0)]
+    artists += curve(
+        sizes,
+        values,
+        ax,
+        label="identified",
+        color=SIMULATION,
+        lw=1.8,
+        alpha=0.8,
+        log="x",
+        xlabel="|w|",
+        ylabel="φ′",
+    )
+    if named is not None:
+        artists += curve(sizes, named, ax, label=label, color=THEORY, lw=0.9, ls=(0, (4, 3)), log="x", xlabel="|w|",
+                         ylabel="φ′")  # fmt: skip
+    legend(ax)
+    return artists

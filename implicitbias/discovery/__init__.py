@@ -1,0 +1,13 @@
+"""From solutions to the regulariser that selected them (identify), and from a regulariser to an optimizer (design)."""
+
+from . import bias, families, identification, splines
+from .bias import *
+from .families import *
+from .identification import *
+from .splines import *
+
+__all__: list[str] = []
+__all__ += bias.__all__
+__all__ += families.__all__
+__all__ += identification.__all__
+__all__ += splines.__all__
