@@ -99,7 +99,8 @@ class Bias:
         shown = (sizes >= self.range[0]) & (sizes <= self.range[1])  # type: ignore[index]
         sizes, low, high = sizes[shown], low[shown], high[shown]
         values = self.potential(sizes)  # type: ignore[misc]
-        named = None if self.family is None else aligned(self.family.potential.gradient(sizes), values)
+        potential = None if self.family is None else self.family.potential
+        named = None if potential is None else aligned(potential.gradient(sizes), values)
         return mirror_map(sizes, values, (low, high), named, ax=ax, label=_label(self.family))
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,14 +117,14 @@ class Bias:
             "range": None if self.range is None else list(self.range), "family": family,
             "residual": self.residual, "runner_up": self.runner_up, "floor": self.floor,
             "candidates": [
-                {"name": c.name, "residual": c.residual, "floor": c.floor, "runner_up": c.runner_up, "missing": c.missing}
+                {name: getattr(c, name) for name in ("name", "residual", "floor", "runner_up", "missing")}
                 for c in self.candidates
             ],
         }  # fmt: skip
 
 
 def aligned(values: np.ndarray, to: np.ndarray) -> np.ndarray:
-    """a·values + b closest to ``to``, b only where ``to`` changes its sign or the fit asks for one: affine least squares."""
+    """The a·values closest to ``to``; a·values + b where ``to`` is not positive, and so has a free constant."""
     design = np.stack([values, np.ones_like(values)], axis=1) if np.min(to) < 0 else values[:, None]
     out: np.ndarray = design @ np.linalg.lstsq(design, to, rcond=None)[0]
     return out

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ class Family(NamedTuple):
     """The parameter of u."""
     bounds: Callable[[np.ndarray], tuple[float, float]] = lambda sizes: (0.0, 0.0)
     """The u searched, given all sizes |w|."""
-    fixed: dict[str, Any] = {}
+    fixed: Mapping[str, Any] = MappingProxyType({})
     """Arguments that the family keeps."""
     needs: Callable[[Coordinates], bool] = lambda at: True
 
@@ -45,7 +46,8 @@ class FamilyFit(NamedTuple):
     intervals: dict[str, tuple[float, float]]
     residual: float
     """Root mean square over the problems of ‖N_k v‖/‖v‖, v = ∇R(w) − ∇R(w₀)."""
-    potential: Potential
+    potential: Potential | None
+    """None where ∇R is not single-valued: the margins of ℓ1 and ℓ∞."""
 
     @property
     def fitted(self) -> int:

@@ -25,7 +25,7 @@ FEWEST = 6
 """Problems: enough for knots to be judged on problems left out."""
 ROUNDING = 8 * EPS
 DECISIVE = 10.0
-"""A larger class is preferred when it leaves this many times less, a named family up to twice what the spline leaves."""
+"""A larger class is preferred when it leaves this many times less."""
 
 
 def identify(
@@ -104,8 +104,8 @@ def _check_samples(samples: Samples, separators: bool) -> None:
         return
     if samples.equations < 3 * K:
         raise ValueError(
-            f"the problems have {samples.equations / K:.2g} directions on the average in which solutions are free; identify "
-            f"needs three at least: fewer rows than {D - 2} in X"
+            f"the problems have {samples.equations / K:.2g} directions on the average in which solutions are free; "
+            f"identify needs three at least: fewer rows than {D - 2} in X"
         )
     if samples.share_one_range:
         raise ValueError(
@@ -229,12 +229,12 @@ def _verdict(candidates: list[Candidate], samples: Samples) -> Bias:
         return Bias(
             "none",
             f"none: {'; '.join(others)}, of ∇R outside range(Xᵀ), where solutions unrelated to X leave "
-            f"{samples.unrelated:.2g} and at most {EXPLAINED:g} would be an explanation; {_noise(nearest.floor, samples)}",
+            f"{samples.unrelated:.2g} and {EXPLAINED:g} at most would explain; {_noise(nearest.floor, samples)}",
             None, None, None, nearest.residual, nearest.runner_up, nearest.floor, tuple(candidates), len(samples),
         )  # fmt: skip
     return Bias(
-        best.name, "; ".join([_sentence(best, samples), *others]), best.potential, best.range, best.family, best.residual,
-        best.runner_up, best.floor, tuple(candidates), len(samples),
+        best.name, "; ".join([_sentence(best, samples), *others]), best.potential, best.range, best.family,
+        best.residual, best.runner_up, best.floor, tuple(candidates), len(samples),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..problems import Classification
-from .families import FamilyFit, minimiser, polished
+from .families import minimiser, polished
 from .samples import Samples
 
 __all__: list[str] = []
@@ -96,11 +96,7 @@ def _missing(samples: Samples, p: float) -> float:
 
     gaps = []
     for Z, w in zip(signed(samples), samples.w):
-        problem = Classification(Z * np.where(np.arange(len(Z)) == 0, -1.0, 1.0)[:, None], _labels(len(Z)))
-        best = max_margin(problem, p).margin
+        y = np.where(np.arange(len(Z)) == 0, -1.0, 1.0)  # of both classes, as a Classification must be
+        best = max_margin(Classification(y[:, None] * Z, y), p).margin
         gaps.append(1 - float(np.min(Z @ w) / np.linalg.norm(w, p)) / best)
     return float(np.mean(gaps))
-
-
-def _labels(n: int) -> np.ndarray:
-    return np.where(np.arange(n) == 0, -1.0, 1.0)

@@ -55,8 +55,8 @@ class Probe:
         run = simulate(self._setting(problem), stop=self.stop or self._default_stop(problem), rng=key)
         if run.status in ("diverged", "failed"):
             raise ValueError(
-                f"a run of {type(self.source).__name__} {run.status} on a drawn problem ({run.message}): the problems have "
-                "λ_max(XᵀX/n) = 1; take a step below the limit that this sets"
+                f"a run of {type(self.source).__name__} {run.status} on a drawn problem ({run.message}): the "
+                "problems have λ_max(XᵀX/n) = 1; take a step below the limit that this sets"
             )
         return np.ravel(run.w)
 
@@ -66,14 +66,14 @@ class Probe:
     def _init(self, problem: Problem) -> Any:
         if isinstance(self.start, Balanced | tuple) or not np.isscalar(self.start):
             return self.start
-        w0 = np.full(problem.w_shape, float(self.start))
+        w0 = np.full(problem.w_shape, number("start", self.start, "be finite", lambda x: True))
         if isinstance(self.model, Linear):
             return w0
         theta_of = getattr(self.model, "theta_of", None)
         if theta_of is None:
             raise ValueError(
-                f"start = {self.start!r} is a predictor w₀; {type(self.model).__name__} needs to know its parameters: give "
-                "start=Balanced(scale), or θ as an array"
+                f"start = {self.start!r} is a predictor w₀; {type(self.model).__name__} needs to know its parameters: "
+                "give start=Balanced(scale), or θ as an array"
             )
         return theta_of(w0)
 

@@ -76,7 +76,7 @@ class Samples:
 
     @cached_property
     def misfits(self) -> np.ndarray:
-        """(K, D) how far w is from the solutions of its problem, X⁺(Xw − y) (zero where y is not known), and its noise."""
+        """(K, D) X⁺(Xw − y), how far w is from the solutions of its problem (0 where y is not known), and its noise."""
         if self.y is None:
             return self.noise
         gaps = [np.linalg.lstsq(X, X @ w - y, rcond=None)[0] for X, w, y in zip(self.X, self.w, self.y)]
@@ -168,9 +168,9 @@ def samples_from(data: Sequence[Any], start: Any) -> Samples:
                 f"y is {'missing' if y is None else 'given'} and {'missing' if read[0][2] is None else 'given'}"
             )
     w = np.stack([w.ravel() for _, w, _ in read])
-    y = None if read[0][2] is None else [y for _, _, y in read if y is not None]
+    targets = None if read[0][2] is None else [y for _, _, y in read if y is not None]
     return Samples(
-        [X.reshape(len(X), -1) for X, _, _ in read], w, starts_of(start, shape, len(read)), y, shape
+        [X.reshape(len(X), -1) for X, _, _ in read], w, starts_of(start, shape, len(read)), targets, shape
     )
 
 
@@ -180,7 +180,8 @@ def _item(k: int, item: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]
     X, w = real_array(f"X of item {k}", item[0]), real_array(f"w of item {k}", item[-1])
     if X.ndim not in (2, 3) or X.shape[1:] != w.shape:
         raise ValueError(
-            f"item {k} has X of shape {X.shape} and w of shape {w.shape}; expected (n, d) and (d,), or (m, p, q) and (p, q)"
+            f"item {k} has X of shape {X.shape} and w of shape {w.shape}; expected (n, d) and (d,), "
+            "or (m, p, q) and (p, q)"
         )
     return X, w, real_array(f"y of item {k}", item[1], (len(X),)) if len(item) == 3 else None
 

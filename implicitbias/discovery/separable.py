@@ -11,6 +11,7 @@ to count alike. Knots are chosen, and the residual is measured, on problems left
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -68,7 +69,8 @@ def fit_spline(samples: Samples, rng: np.random.Generator) -> SplineFit:
     reference = _reference(at)
     a, _, runner_up = smallest_pair(best.plain, best.off)
     curve = _as_map(best, a, reference)
-    grid = np.geomspace(*np.quantile(at.sizes, [0.02, 0.99]), 200)
+    low, high = np.quantile(at.sizes, [0.02, 0.99])
+    grid = np.geomspace(float(low), float(high), 200)
     near = [design for design, score in zip(designs, scores) if score <= 2 * np.min(scores)]
     band = _band(near, curve, grid, reference, rng)
     trusted = _trusted(curve(grid), band, free_constant=reference is not None)
@@ -81,9 +83,9 @@ def _check_spread(at: Coordinates) -> None:
     low, high = np.quantile(at.sizes, [0.05, 0.95]) if at.sizes.size else (0.0, 0.0)
     if not high > NARROW * low:
         raise ValueError(
-            f"the solutions are too much of one size: nine in ten of their entries lie between {low:.3g} and {high:.3g}; "
-            f"φ′ is determined over the sizes that occur, and a factor of {NARROW:g} at least is needed (take problems "
-            "of other scales: cover=(low, high))"
+            f"the solutions are too much of one size: nine in ten of their entries lie between {low:.3g} and "
+            f"{high:.3g}; φ′ is determined over the sizes that occur, and a factor of {NARROW:g} at least is needed "
+            "(take problems of other scales: cover=(low, high))"
         )
 
 
@@ -100,7 +102,7 @@ def _designs(samples: Samples, at: Coordinates) -> list[Design]:
         t = np.log(sizes) if scale == 0 else np.arcsinh(sizes / scale)
         for mix in MIXES:
             knots = chosen_knots(t, float(t[0]) if scale == 0 else 0.0, count, mix)
-            plain = at.dual(lambda c: features(c, knots, scale))
+            plain = at.dual(partial(features, knots=knots, scale=scale))
             made.append(Design(knots, scale, plain, samples.off(plain)))
     return made
 
