@@ -1,4 +1,4 @@
-"""The command line: list, show, verify, atlas, cite, doctor."""
+"""The command line: list, show, verify, atlas, identify, design, cite, doctor."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     from . import __version__
     from .atlases.command import add_command as add_atlas
+    from .discovery.identify_command import add_command as add_identify
 
     parser = argparse.ArgumentParser(
         prog="implicitbias",
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_verify)
 
     add_atlas(commands)
+    add_identify(commands)
 
     command = commands.add_parser("cite", help="the BibTeX behind a theorem")
     command.add_argument("id", metavar="ID")

@@ -205,7 +205,7 @@ def _margin(samples: Samples) -> Candidate:
     inner = np.isfinite(fit.p) and fit.p > 1
     potential = PNorm(fit.p) if inner else None
     family = FamilyFit("PNorm", {"p": fit.p}, {"p": fit.interval}, fit.residual, potential)
-    sizes = np.abs(samples.w)
+    sizes = np.abs(samples.w) / np.linalg.norm(samples.w, axis=1, keepdims=True)
     ends = float(np.quantile(sizes, 0.02)), float(np.max(sizes))
     slopes = None if potential is None else (lambda w: slopes_of(potential, np.asarray(w, dtype=float)))
     return Candidate("margin", fit.residual, ROUNDING, fit.runner_up, slopes, ends, family)

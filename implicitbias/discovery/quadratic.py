@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .samples import Samples
-from .separable import smallest_pair
+from .samples import EPS, Samples
 
 __all__: list[str] = []
 
 LARGEST = 3e7
 """Entries of the linear system that are still worth building."""
 SPLITS = 3
+ITERATIONS = 8
 
 
 class QuadraticFit(NamedTuple):
@@ -33,7 +33,7 @@ def undetermined(samples: Samples) -> str | None:
     D = samples.w.shape[1]
     unknown = D * (D + 1) // 2
     a_problem = samples.equations / len(samples)
-    left_out = max(1, len(samples) // 5)
+    left_out = -(-len(samples) // 5)
     if (len(samples) - left_out) * a_problem < unknown:
         wanted = int(np.ceil(1.25 * (unknown / a_problem + 1)))
         return f"its {unknown} unknowns need some {wanted} problems like these {len(samples)}"
@@ -45,32 +45,51 @@ def undetermined(samples: Samples) -> str | None:
 def fit_quadratic(samples: Samples) -> QuadraticFit:
     """The M that explains the samples best."""
     shift = samples.w - samples.start
-    F = _features(shift)
+    unit = shift / np.linalg.norm(shift, axis=1, keepdims=True)  # each problem counts alike
+    F = _features(unit)
     NF = samples.off(F)
     K, shares = len(samples), []
     for left_out in np.array_split(np.random.default_rng(0).permutation(K), max(SPLITS, 5))[:SPLITS]:
-        used = np.setdiff1d(np.arange(K), left_out)
-        a, _, _ = smallest_pair(F[used], NF[used])
+        a = _smallest_two(NF[np.setdiff1d(np.arange(K), left_out)])[:, 0]
         shares.append(samples.share(F @ a)[left_out])
-    a, _, runner_up = smallest_pair(F, NF)
+    a, second = _smallest_two(NF).T
     M = _symmetric(a, shift.shape[1])
     M = M * (len(M) / np.trace(M)) if np.trace(M) != 0 else M
     positive = bool(np.linalg.eigvalsh(M)[0] > 0)
+    runner_up = float(np.linalg.norm(NF @ second) / np.linalg.norm(F @ second))
     return QuadraticFit(M, float(np.sqrt(np.mean(np.concatenate(shares) ** 2))), runner_up, positive)
 
 
+def _smallest_two(NF: np.ndarray) -> np.ndarray:
+    """(unknowns, 2): the two directions a in which N F is smallest, by inverse iteration on its triangular factor."""
+    from scipy.linalg import solve_triangular
+
+    R = np.linalg.qr(NF.reshape(-1, NF.shape[-1]), mode="r")
+    diagonal = np.diagonal(R)
+    least = EPS * np.max(np.abs(diagonal))
+    R = R + np.diag(
+        np.where(np.abs(diagonal) < least, least, 0.0)
+    )  # singular to rounding, which is what is wanted
+    a = np.random.default_rng(0).standard_normal((len(R), 2))
+    for _ in range(ITERATIONS):
+        a = np.linalg.qr(solve_triangular(R, solve_triangular(R, a, trans="T")))[0]
+    _, _, Vt = np.linalg.svd(R @ a, full_matrices=False)
+    return a @ Vt[::-1].T
+
+
 def _features(shift: np.ndarray) -> np.ndarray:
-    """(K, D, D(D+1)/2): M(w − w₀) as a linear function of the entries of M on and above the diagonal."""
+    """(K, D, D(D+1)/2): M(w − w₀), linear in the entries of M on the diagonal and √2 times those above it."""
     K, D = shift.shape
     rows, columns = np.triu_indices(D)
     F = np.zeros((K, D, len(rows)))
     entry = np.arange(len(rows))
     F[:, rows, entry] = shift[:, columns]
     F[:, columns, entry] = shift[:, rows]  # the same number on the diagonal
-    return F
+    return F * np.where(rows == columns, 1.0, np.sqrt(0.5))
 
 
 def _symmetric(a: np.ndarray, D: int) -> np.ndarray:
     M = np.zeros((D, D))
     M[np.triu_indices(D)] = a
-    return M + np.triu(M, 1).T
+    above = np.triu(M, 1) * np.sqrt(0.5)
+    return np.diag(np.diagonal(M)) + above + above.T

@@ -36,6 +36,8 @@ class SplineMap:
     offset: float = 0.0
 
     def __call__(self, w: Any) -> np.ndarray:
+        if np.iscomplexobj(w):
+            raise TypeError("a spline takes real w only: its pieces are not one analytic function")
         w = np.asarray(w, dtype=float)
         size, end = np.abs(w), self.largest
         s = self._spline(self.t_of(np.minimum(size, end)))
