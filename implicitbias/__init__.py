@@ -77,8 +77,10 @@ from .selection.tails import *
 from .selection.von_neumann import *
 from .selection.weight_flow import *
 from .discovery.bias import *
+from .discovery.expressions import *
 from .discovery.families import *
 from .discovery.identification import *
+from .discovery.metrics import *
 from .discovery.splines import *
 from .theorems.base import *
 from .theorems.catalogue import *

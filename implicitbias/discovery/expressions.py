@@ -12,7 +12,7 @@ import numpy as np
 from ..geometry.entropies import log1p, log_cosh
 from ..records import record
 
-__all__ = ["Derivative", "Expression"]
+__all__ = ["Expression"]
 
 Pair = tuple[Any, Any]
 """f(x) and f′(x)."""
@@ -56,7 +56,7 @@ FUNCTIONS: dict[str, tuple[Function, Function]] = {
     "arctanh": (np.arctanh, lambda u: 1 / (1 - u * u)),
 }
 """Each with its derivative."""
-LOG_OF = {
+LOG_OF: dict[str, tuple[Function, Function]] = {
     "cosh": (lambda u: log_cosh(_abs(u)), np.tanh),
     "1 + exp": (_softplus, lambda u: 1 / (1 + np.exp(-u))),
 }
@@ -185,7 +185,7 @@ def _compiled(node: ast.expr, text: str) -> Node:
             return _compiled(node.operand, text)
         case ast.UnaryOp(op=ast.USub()):
             inner = _compiled(node.operand, text)
-            return lambda x: tuple(-part for part in inner(x))  # type: ignore[return-value]
+            return lambda x: (-(pair := inner(x))[0], -pair[1])
         case ast.BinOp(op=ast.Pow()) if not _has_x(node.right):
             return _power(_compiled(node.left, text), _compiled(node.right, text))
         case ast.BinOp() if type(node.op) in ARITHMETIC:

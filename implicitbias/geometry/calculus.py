@@ -9,17 +9,25 @@ on smooth functions F′ is good to about 1e-13 and F″ to about 1e-10 of their
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-__all__ = ["complex_slope", "increasing_root", "ladder", "ray_integral"]
+__all__ = ["along_axes", "complex_slope", "increasing_root", "ladder", "ray_integral"]
 
 EPS = float(np.finfo(float).eps)
 TINY = 1e-30
 Function = Callable[[np.ndarray], np.ndarray]
 
-# weights of F(w ± kh), k = 1, …, 4, in order eight and six; antisymmetric for F′, symmetric for F″
+FINE = (0.1, 0.02, 0.004)
+MIDDLE = (0.02,)
+ROUGH = (0.003,)
+"""Relative steps of differences along axes."""
+
+# weights of F(w ± kh), k = 1, …, 4, in order eight and six (of FOURTH, four and two); antisymmetric for F′,
+# symmetric for F″
 FIRST = np.array([[4 / 5, -1 / 5, 4 / 105, -1 / 280], [3 / 4, -3 / 20, 1 / 60, 0.0]])
+FOURTH = np.array([[2 / 3, -1 / 12], [1 / 2, 0.0]])
 SECOND = np.array([[8 / 5, -1 / 5, 8 / 315, -1 / 560], [3 / 2, -3 / 20, 1 / 90, 0.0]])
 
 
@@ -48,6 +56,26 @@ def ladder(F: Function, w: np.ndarray, scale: np.ndarray, order: int = 1) -> np.
         error = np.abs(better - worse) + EPS * size
     error = np.where(np.isfinite(error), error, np.inf)
     return np.take_along_axis(better, np.argmin(error, axis=0)[None], axis=0)[0]
+
+
+def along_axes(F: Function, w: np.ndarray, scale: Any, steps: tuple[float, ...]) -> np.ndarray:
+    """The derivatives of F (a number or a vector) along each axis, by the better of steps relative to the larger
+    of |w_j| and ``scale`` and relative to |w_j|; of order eight, or four for steps that are ROUGH.
+    """
+    order = FOURTH if steps is ROUGH else FIRST
+    k = np.arange(1, order.shape[1] + 1)
+    rows = []
+    for e, size, least in zip(np.eye(w.size), np.abs(w), np.broadcast_to(scale, w.shape)):
+        best, error = np.nan, np.inf
+        with np.errstate(all="ignore"):
+            for h in sorted({a * b for a in steps for b in (max(size, least), size) if b > 0}, reverse=True):
+                up, down = (np.array([F(w + s * m * h * e) for m in k]) for s in (1, -1))
+                better, worse = order @ (up - down) / h
+                off = np.max(np.abs(better - worse)) + EPS * np.max(np.abs(up) + np.abs(down)) / h
+                if off < error:
+                    best, error = better, off
+        rows.append(best)
+    return np.array(rows)
 
 
 def ray_integral(G: Function, base: np.ndarray, w: np.ndarray) -> np.ndarray:

@@ -10,16 +10,21 @@ import numpy as np
 
 from ..checks import real_array
 from ..records import record
-from .calculus import EPS, FIRST, TINY, complex_slope, increasing_root, ladder, ray_integral
+from .calculus import (
+    FINE,
+    MIDDLE,
+    ROUGH,
+    TINY,
+    along_axes,
+    complex_slope,
+    increasing_root,
+    ladder,
+    ray_integral,
+)
 from .potentials import Potential
 
 __all__ = ["CustomPotential"]
 
-FINE = (0.1, 0.02, 0.004)
-MIDDLE = (0.02,)
-ROUGH = (0.003,)
-"""Relative steps of differences."""
-FOURTH = np.array([[2 / 3, -1 / 12], [1 / 2, 0.0]])
 Vector = Callable[[np.ndarray], Any]
 
 
@@ -114,7 +119,7 @@ class CustomPotential(Potential):
             f = partial(_call, self.function)
             if analytic:
                 return np.array([np.imag(f(w + 1j * TINY * e)) / TINY for e in np.eye(w.size)])
-            return _along_axes(f, w, self._scale, FINE)
+            return along_axes(f, w, self._scale, FINE)
         return _jacobian(self.function, w, self._scale, analytic)
 
     @property
@@ -204,7 +209,7 @@ class CustomPotential(Potential):
     def _matrix(self, w: np.ndarray) -> np.ndarray:
         if self.given == "value" and not self._analytic:
             # two differences of a coarse step each: a ladder of ladders would take thousands of d² calls
-            rough = partial(_along_axes, partial(_call, self.function), scale=self._scale, steps=ROUGH)
+            rough = partial(along_axes, partial(_call, self.function), scale=self._scale, steps=ROUGH)
             J = _jacobian(rough, w, self._scale, False, ROUGH)
         else:
             exact = self.given == "gradient" and self._analytic
@@ -275,27 +280,7 @@ def _jacobian(
     """The derivative (d, d) of a function (d,) at w (d,)."""
     if analytic:
         return np.array([np.imag(_call(G, w + 1j * TINY * e)) / TINY for e in np.eye(w.size)])
-    return _along_axes(G, w, scale, steps)
-
-
-def _along_axes(F: Vector, w: np.ndarray, scale: Any, steps: tuple[float, ...]) -> np.ndarray:
-    """The derivatives of F (a number or a vector) along each axis, by the better of steps relative to the larger
-    of |w_j| and ``scale`` and relative to |w_j|; of order eight, or four for steps that are ROUGH.
-    """
-    order = FOURTH if steps is ROUGH else FIRST
-    k = np.arange(1, order.shape[1] + 1)
-    rows = []
-    for e, size, least in zip(np.eye(w.size), np.abs(w), np.broadcast_to(scale, w.shape)):
-        best, error = np.nan, np.inf
-        with np.errstate(all="ignore"):
-            for h in sorted({a * b for a in steps for b in (max(size, least), size) if b > 0}, reverse=True):
-                up, down = (np.array([F(w + s * m * h * e) for m in k]) for s in (1, -1))
-                better, worse = order @ (up - down) / h
-                off = np.max(np.abs(better - worse)) + EPS * np.max(np.abs(up) + np.abs(down)) / h
-                if off < error:
-                    best, error = better, off
-        rows.append(best)
-    return np.array(rows)
+    return along_axes(G, w, scale, steps)
 
 
 def _others_stay(g: Any, w: np.ndarray, out: np.ndarray, j: int) -> bool:

@@ -215,9 +215,10 @@ class Entropy(Potential):
 
 
 def log_cosh(s: np.ndarray) -> np.ndarray:
-    """ln cosh s for s ≥ 0, to relative precision."""
-    small = np.minimum(s, 1.0)
-    return np.where(s < 1.0, np.log1p(2 * np.sinh(small / 2) ** 2), s + np.log1p(np.exp(-2 * s)) - LN2)
+    """ln cosh s for s ≥ 0 (or Re s ≥ 0), to relative precision."""
+    near = np.real(s) < 1.0
+    small = np.where(near, s, 1.0)
+    return np.where(near, log1p(2 * np.sinh(small / 2) ** 2), s + log1p(np.exp(-2 * s)) - LN2)
 
 
 def walls(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
