@@ -14,10 +14,11 @@ from ..threads import one_blas_thread
 from .bias import EXPLAINED, Bias, Candidate
 from .families import FamilyFit, fit_families, slopes_of
 from .margins import are_separators, fit_margin
-from .probing import Probe, checked_cover, probed
+from .probing import Draw, probed
 from .quadratic import fit_quadratic, undetermined
 from .samples import EPS, Samples, coordinates, samples_from
 from .separable import fit_spline
+from .sources import source_of
 
 __all__ = ["identify"]
 
@@ -75,23 +76,22 @@ def identify(
     """
     rng = np.random.default_rng(rng)
     if isinstance(source, list | tuple):
-        data = samples_from(source, start)
-    else:
-        probe = Probe(source, Linear() if model is None else model, start, stop)
-        data = probed(probe, problems, samples, dimension, checked_cover(cover), loss, repeats, rng, progress)
-    with one_blas_thread(max(data.w.shape[1], 100)):
-        return _identified(data, rng)
+        return identified(samples_from(source, start), rng)
+    draw = Draw(problems, samples, dimension, loss, cover)
+    runs = source_of(source, Linear() if model is None else model, start, stop)
+    return identified(probed(runs, draw, rng, repeats, progress), rng)
 
 
-def _identified(samples: Samples, rng: np.random.Generator) -> Bias:
-    separators = are_separators(samples)
-    _check_samples(samples, separators)
-    if separators:
-        candidates = [_margin(samples)]
-    else:
+def identified(samples: Samples, rng: np.random.Generator) -> Bias:
+    """The bias behind samples; what :func:`identify` says of those it draws or is given."""
+    with one_blas_thread(max(samples.w.shape[1], 100)):
+        separators = are_separators(samples)
+        _check_samples(samples, separators)
+        if separators:
+            return _verdict([_margin(samples)], samples)
         kinds = ("separable",) if len(samples.shape) == 1 else ("separable", "spectral")
-        candidates = [*(_coordinatewise(samples, kind, rng) for kind in kinds), _quadratic(samples)]
-    return _verdict(candidates, samples)
+        candidates = [_coordinatewise(samples, kind, rng) for kind in kinds]
+        return _verdict([*candidates, _quadratic(samples)], samples)
 
 
 def _check_samples(samples: Samples, separators: bool) -> None:
