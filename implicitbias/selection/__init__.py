@@ -6,6 +6,7 @@ from . import (
     flatness,
     fourier,
     greedy,
+    half_spaces,
     homotopy,
     least_norm,
     margins,
@@ -34,6 +35,7 @@ from .end_to_end import *
 from .flatness import *
 from .fourier import *
 from .greedy import *
+from .half_spaces import *
 from .homotopy import *
 from .least_norm import *
 from .margins import *
@@ -63,6 +65,7 @@ __all__ += end_to_end.__all__
 __all__ += flatness.__all__
 __all__ += fourier.__all__
 __all__ += greedy.__all__
+__all__ += half_spaces.__all__
 __all__ += homotopy.__all__
 __all__ += least_norm.__all__
 __all__ += margins.__all__

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..checks import real_array
-from ..geometry import LpNorm, MahalanobisNorm, Norm, PNorm, SchattenNorm, bregman_projection
+from ..geometry import LpNorm, MahalanobisNorm, Norm, PNorm, SchattenNorm
 from ..geometry.norms import as_norm
 from ..records import record
 from .active_set import nonnegative_least
+from .half_spaces import onto_half_spaces
 from .programs import EPS, Certificate, Infeasible, Program
 from .spectral_ball import maximize_in_ball
 
@@ -191,52 +192,9 @@ def _active_set(Z: np.ndarray, p: float, w: np.ndarray) -> tuple[np.ndarray, np.
     size = np.linalg.norm(w) / float(np.min(Z @ w))
     b = 1 / (rows * size)
     u = nonnegative_least(np.vstack([A.T, b]), np.append(np.zeros(Z.shape[1]), 1.0))
-    w, nu = _from_face_to_face(A, b, p, u / (1 - b @ u))
+    w, nu = onto_half_spaces(PNorm(p), np.zeros(Z.shape[1]), A, b, u / (1 - b @ u))
     # ∇Σ|w|^p/p = Aᵀν gives ‖Aᵀν‖_q = ‖w‖_p^{p−1}: scaled to the unit ball of the dual norm
     return w * size, nu / LpNorm(p).value(w) ** (p - 1) / rows
-
-
-def _from_face_to_face(
-    A: np.ndarray, b: np.ndarray, p: float, alpha: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """(w, α) of max b·α − ‖Aᵀα‖_q^q/q over α ≥ 0: on each face {α_i = 0 off S} by dual Newton, which gives w with
-    A_S w = b_S; a face whose maximiser is not positive is left where the segment to it does, and the most violated
-    constraint enters. The objective never decreases.
-    """
-    n, d = A.shape
-    S = np.flatnonzero(alpha)
-    for _ in range(20 * n):
-        if S.size == 0:
-            break
-        found = bregman_projection(PNorm(p), np.zeros(d), A[S], b[S])
-        move = -alpha
-        move[S] += found.multiplier
-        if np.min(found.multiplier) < -1e-12 * np.abs(found.multiplier).max():
-            alpha, S = _until_blocked(alpha, move)
-            continue
-        alpha = np.maximum(alpha + move, 0.0)
-        excess = A @ found.w - b
-        j = int(np.argmin(excess))
-        if excess[j] >= -1e-12:
-            return found.w, alpha
-        combination, *_ = np.linalg.lstsq(A[S].T, A[j], rcond=None)
-        if (
-            np.linalg.norm(A[S].T @ combination - A[j]) <= 1e-10
-        ):  # no w meets all: the objective is linear on this line
-            line = np.eye(n)[j]
-            line[S] -= combination
-            alpha, S = _until_blocked(alpha, line)
-        S = np.union1d(S, j)
-    raise ArithmeticError(f"the active set of the ℓ{p:g} margin was not found in {20 * n} changes")
-
-
-def _until_blocked(alpha: np.ndarray, move: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """α moved until an entry vanishes, and which are positive then."""
-    falling = np.flatnonzero(move < 0)
-    reach = alpha[falling] / -move[falling]
-    alpha = np.maximum(alpha + float(np.min(reach)) * move, 0.0)
-    alpha[falling[np.argmin(reach)]] = 0.0
-    return alpha, np.flatnonzero(alpha > 0)
 
 
 def _in_spectral_ball(Z: np.ndarray, norm: SchattenNorm, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

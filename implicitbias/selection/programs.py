@@ -145,14 +145,14 @@ class BregmanProjection(Program):
         off = np.linalg.norm(z - A.T @ nu) - 4 * EPS * np.linalg.norm(np.abs(dual) + np.abs(self.z0))
         stationarity = max(float(off), 0.0) / (float(np.linalg.norm(z)) or 1.0)
         for short in (0.0, *SHORT):
-            bound = float((1 - short) * nu @ b) - _conjugate(psi, self.z0 + (1 - short) * (A.T @ nu))
+            bound = float((1 - short) * nu @ b) - conjugate(psi, self.z0 + (1 - short) * (A.T @ nu))
             if np.isfinite(bound):
                 break
         terms = abs(value) + abs(bound) + abs(float(nu @ b)) or 1.0
         return Certificate(feasibility, stationarity, (value - bound) / terms, R @ nu)
 
 
-def _conjugate(psi: Potential, z: np.ndarray) -> float:
+def conjugate(psi: Potential, z: np.ndarray) -> float:
     """ψ*(z), infinite or NaN where ∇ψ* is."""
     with np.errstate(all="ignore"):
         w = psi.inverse_gradient(z)
