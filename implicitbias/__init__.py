@@ -54,6 +54,7 @@ from .selection.end_to_end import *
 from .selection.flatness import *
 from .selection.fourier import *
 from .selection.greedy import *
+from .selection.half_spaces import *
 from .selection.homotopy import *
 from .selection.least_norm import *
 from .selection.margins import *
