@@ -207,7 +207,7 @@ class _Integration:
             return None
         solver, count, least = self._solver(clock, s, end, self.numerics.method), 0, False
         begun, since = 0, -np.inf
-        then, then_s = self.q, s
+        then, then_s, mark = self.q, s, s
         while True:
             before, q_before = solver.t, self.q
             message = _take_step(solver)
@@ -235,6 +235,8 @@ class _Integration:
                 ending = self.rest()
             if ending is None and count - begun >= CRAWL and solver.t - since <= 1e-3 * abs(solver.t):
                 ending = self._crawls()
+            if ending is None and count % CRAWL == 0 and self.may_rest:
+                ending, mark = self._is_rounding(clock, solver.t, mark), solver.t
             if ending is None and count % LOOK_BACK == 0 and self.may_rest:
                 least_then, least = least, self.is_least() or self._at_minimum(then)
                 ending = self.rest() if least and least_then else self._stands(clock, solver.t, then_s, then)
@@ -257,6 +259,16 @@ class _Integration:
         return Ending(
             "failed", f"the integrator hardly advances at time {self.t:.6g}: the data are too ill-conditioned for "
             f"rtol = {self.numerics.rtol:g}, or the flow blows up there",
+        )  # fmt: skip
+
+    def _is_rounding(self, clock: Clock, s: float, then_s: float) -> Ending | None:
+        """In log t the velocity is t∇L: at the least loss, to tolerance, small steps follow t times its rounding."""
+        slow = clock.logarithmic and s - then_s <= 1e-2 * s
+        if not (slow and self.referee.is_least(self.flat, self.numerics.rtol / EPS)):
+            return None
+        return Ending(
+            "floor", f"at log t = {s:.4g} only the rounding of ∇L still moves the iterate: its loss is the least that "
+            "the data allow, to the integrator's tolerance, and the flow beyond cannot be followed", True,
         )  # fmt: skip
 
     def _at_minimum(self, then: np.ndarray) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..optimizers.base import Until, decay_sizes, step_sizes
-from .ending import End, Ending, Referee, at_start, is_near, is_same
+from .ending import EPS, End, Ending, Referee, at_start, is_near, is_same
 from .oracle import Accumulators, SettingOracle
 from .recorder import Recorder
 from .setting import Setting
@@ -31,6 +31,8 @@ LARGE = 256
 """Layers of so many rows are left to the oracle loop: a step takes milliseconds, and it can be interrupted."""
 ROOM = 60.0
 """How far log L may go from the unit of the gradients; their squares then stay far inside the range of floats."""
+FAR = 10_000
+"""A power of two that takes every float to zero or beyond the range."""
 SETTLED = 32
 """Chunks at the least loss after which a run is at rest, whatever it still does."""
 
@@ -94,6 +96,7 @@ def _equal(a: Any, b: Any) -> bool:
 
 def _rescaled(state: Any, degrees: tuple[int, ...], change: int) -> Any:
     """An optimizer's state, whose rows scale with these degrees, in a unit 2^−change times as large."""
+    change = min(max(change, -FAR), FAR)
     if isinstance(state, tuple | list):
         return type(state)(_rescaled(part, degrees, change) for part in state)
     rows = np.ldexp(state.reshape(len(degrees), -1), change * np.array(degrees)[:, None])
@@ -222,6 +225,11 @@ class _Loop:
         its memory is then beyond the range of floats.
         """
         log_loss = self._log_loss()
+        if EPS * abs(log_loss) > 1 and np.isfinite(log_loss):
+            self.failure = (
+                f"log L came to {log_loss:.4g}, which no float holds to within one: take smaller steps"
+            )
+            return False
         powers = round(log_loss / LOG_2) if np.isfinite(log_loss) else 0
         change = round(self.oracle.log_unit / LOG_2) - powers
         self.oracle.log_unit = powers * LOG_2
@@ -229,9 +237,10 @@ class _Loop:
         self.acting = self._in_unit()
         if _all_finite(self.state):
             return True
+        forgetful = getattr(self.optimizer, "beta1", 0.0) > getattr(self.optimizer, "beta2", 1.0)
         self.failure = (
             f"log L came to {log_loss:.4g} in so few steps that what {type(self.optimizer).__name__} remembers of "
-            "earlier gradients is too large for a float: take smaller steps, or beta1 ≤ beta2"
+            f"earlier gradients is too large for a float: take {'beta1 ≤ beta2' if forgetful else 'smaller steps'}"
         )
         return False
 

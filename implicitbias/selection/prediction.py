@@ -17,7 +17,9 @@ __all__ = ["Comparison", "NoPrediction", "Prediction", "closed_form", "compare",
 
 
 class NoPrediction(ValueError):
-    """No rule applies. ``candidates`` maps each rule's name to the first hypothesis it missed."""
+    """No rule applies. ``candidates`` maps each rule's name to the first hypothesis it missed; ``certificate`` proves
+    that one fails (that data are not separable, say), where something does.
+    """
 
     def __init__(
         self, message: str, candidates: dict[str, str] | None = None, certificate: Any = None
@@ -124,7 +126,17 @@ def predict(setting: Any, run: Any = None) -> Prediction:
                 raise NoPrediction(str(error), certificate=error.weights) from error
             return Prediction(rule, value, _assumed(rule, setting, run) + getattr(value, "remarks", ()))
         missed[rule.name] = miss
-    raise NoPrediction(_summary(setting), missed)
+    raise NoPrediction(_summary(setting), missed, _disproof(setting, missed))
+
+
+def _disproof(setting: Any, missed: dict[str, str]) -> Any:
+    """What proves that a missed hypothesis fails; None where nothing does."""
+    from .rules import RULES
+
+    disproofs = (
+        h.disproof for r in RULES for h in r.hypotheses if h.disproof is not None and h.text == missed[r.name]
+    )
+    return next((disproof(setting) for disproof in disproofs), None)
 
 
 def _first_missed(rule: Rule, setting: Any, run: Any) -> str | None:

@@ -11,7 +11,8 @@ __all__ = ["Hypothesis", "Rule"]
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A sentence and its test, of the setting or of the run; ``explain`` says what was found where it fails.
+    """A sentence and its test, of the setting or of the run; ``explain`` says what was found where it fails, and
+    ``disproof`` is what proves that it does.
 
     >>> small = Hypothesis("the step is below one", lambda s: s < 1, explain=lambda s: f"it is {s}")
     >>> small.of, small.missed_by(2)
@@ -22,6 +23,7 @@ class Hypothesis:
     test: Callable[[Any], Any]
     of: str = "setting"
     explain: Callable[[Any], str] | None = None
+    disproof: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
         if self.of not in ("setting", "run"):

@@ -1,5 +1,7 @@
 """Steps on losses that vanish: along ∇ log L, accelerated in the dual, and with memories in units of the loss."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -98,8 +100,67 @@ def test_a_memory_too_large_for_floats_is_said(engine):
     # β₁ > β₂: the average of g² forgets faster than that of g, and the steps grow without bound
     found = run(PROBLEM, ib.Adam(0.4, 0.5, 0.1, eps=0.0), 900, engine)
     assert found.status == "failed"
-    assert "beta1 ≤ beta2" in found.message
+    assert "take beta1 ≤ beta2" in found.message
     assert np.all(np.isfinite(found.w))
+
+
+INSEPARABLE = ib.Classification(np.vstack([X, X[:1]]), [1, -1, 1, -1, 1, -1])
+TOO_LARGE = {
+    "gd": (lambda step: ib.GradientDescent(step), "diverged"),
+    "heavy ball": (lambda step: ib.HeavyBall(step, 0.5), "diverged"),
+    "mirror": (lambda step: ib.MirrorDescent(ib.PNorm(3), step), "diverged"),
+    "sam": (lambda step: ib.SAM(step, 0.1, normalized=True), "diverged"),
+    "signum": (lambda step: ib.SignDescent(step, 0.5), "failed"),
+    "adam": (lambda step: ib.Adam(step, 0.9, 0.99, eps=0.0), "failed"),
+    "adamw": (lambda step: ib.AdamW(step, 0.1, eps=0.0), "failed"),
+    "muon": (lambda step: ib.Muon(step, 0.5), "failed"),
+}
+
+
+@pytest.mark.parametrize("engine", ["auto", "python"])
+@pytest.mark.parametrize("step", [1e3, 1e200])
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_steps_too_large_for_the_loss_are_said(name, step, engine):
+    make, status = TOO_LARGE[name]
+    found = run(INSEPARABLE, make(step), 500, engine)
+    assert found.status == status
+    assert re.search("take a? ?smaller step", found.message)
+
+
+STILL = {
+    "normalized": ib.NormalizedGradientDescent(0.1),
+    "sign": ib.SignDescent(0.1),
+    "coordinate": ib.CoordinateDescent(0.1),
+    "spectral": ib.SpectralDescent(0.1),
+    "newton-schulz": ib.Muon(0.1, 0.5, iterations=5),
+    "shampoo": ib.Shampoo(0.1, eps=0.0),
+    "shampoo that forgets": ib.Shampoo(0.1, beta=0.0, eps=0.0),
+    "adagrad": ib.AdaGrad(0.1, eps=0.0),
+    "rmsprop": ib.RMSProp(0.1, eps=0.0),
+    "adam": ib.Adam(0.1, eps=0.0),
+    "adamw": ib.AdamW(0.1, eps=0.0),
+    "lion": ib.Lion(0.1),
+    "sam": ib.SAM(0.1, 0.1, normalized=True),
+    "sam, each": ib.SAM(0.1, 0.1, per_sample=True, normalized=True),
+    "per loss": ib.GradientDescent(0.1, per_loss=True),
+}
+
+
+@pytest.mark.parametrize("name", STILL)
+@pytest.mark.parametrize("labels", [[1, -1], [0, 1, 2] * 2], ids=["two", "three"])
+def test_a_gradient_of_zero_moves_nothing(name, labels):
+    # one point under every label: the gradient is exactly zero at the start, and ε = 0
+    problem = ib.Classification(np.ones((len(labels), 3)), labels)
+    found = run(problem, STILL[name], 2000)
+    assert not np.any(found.w)
+    assert found.status == "converged"
+    assert "no longer changes" in found.message
+
+
+def test_a_saddle_at_the_start_is_said():
+    start = np.zeros((2, 8))
+    setting = ib.Setting(PROBLEM, ib.Hadamard(), ib.GradientFlow(), start)
+    assert ib.simulate(setting, stop=ib.Stop(log_time=10.0)).status == "stalled"
 
 
 def test_what_the_relative_steps_refuse():

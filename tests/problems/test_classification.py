@@ -104,3 +104,78 @@ def test_a_matrix_network_fits_several_classes():
     assert run.converged
     assert run.w.shape == (3, 5)
     assert run.margin("frobenius") > 0
+
+
+@pytest.mark.parametrize(
+    "labels", [[1, 2.5], [-1, 0], [-2, 2], [3, -1], [-1, 0, 1], [1, 1], [0, 0, 0]], ids=str
+)
+def test_labels_that_are_no_codes_or_a_single_class(labels):
+    with pytest.raises(ValueError, match=r"y must hold the labels -1 and 1, or class codes .* got"):
+        ib.Classification(np.eye(len(labels)), labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (["a", "b"], "real numbers"),
+        ([1, np.nan], r"y\[1\] is nan"),
+        ([1, 0, 1], "one label per row"),
+        ([[1], [0]], "has shape"),
+    ],
+    ids=str,
+)
+def test_labels_that_are_no_numbers_or_not_one_a_row(labels, says):
+    with pytest.raises(ValueError, match=says):
+        ib.Classification(np.eye(2), labels)
+
+
+TWICE = np.vstack([X[:3], X[:1]])
+"""The first point occurs twice, under two labels."""
+INSEPARABLE = {
+    "duplicates": ib.Classification(TWICE, [1, -1, 1, -1]),
+    "duplicates of several classes": ib.Classification(TWICE, [0, 1, 2, 1]),
+    "a zero row": ib.Classification(np.vstack([X[:3], np.zeros((1, 5))]), [1, -1, 1, -1]),
+    "zero rows only": ib.Classification(np.zeros((3, 5)), [1, -1, 1]),
+}
+
+
+@pytest.mark.parametrize("problem", INSEPARABLE.values(), ids=INSEPARABLE)
+def test_what_cannot_be_separated_is_legal_and_said_with_its_proof(problem):
+    def proves(weights):
+        assert weights.min() >= 0
+        assert weights.sum() == pytest.approx(1.0)
+        assert np.abs(np.tensordot(weights, problem.Z, 1)).max() <= 1e-15
+
+    for norm in (1, 2, 3, np.inf, "frobenius", "spectral", "nuclear", "max"):
+        with pytest.raises(ib.NoPrediction, match="not separable") as caught:
+            ib.max_margin(problem, norm)
+        proves(caught.value.certificate)
+    setting = ib.Setting(problem, ib.Linear(), ib.SpectralDescent(ib.Decay(0.5, 0.5)))
+    with pytest.raises(ib.NoPrediction, match="needs that the data are separable") as caught:
+        ib.predict(setting)
+    proves(caught.value.certificate)
+    assert np.isfinite(ib.simulate(setting, stop=ib.Stop(steps=50)).w).all()
+
+
+def test_a_refusal_for_another_reason_proves_nothing():
+    setting = ib.Setting(INSEPARABLE["duplicates"], ib.Linear(), ib.Muon(0.1, 0.5, iterations=5))
+    with pytest.raises(ib.NoPrediction, match="no rule applies") as caught:
+        ib.predict(setting)
+    assert caught.value.certificate is None
+
+
+def test_a_column_of_zeros_does_not_disturb_a_rule():
+    problem = ib.Classification(np.column_stack([np.eye(3), np.zeros(3)]), [1, -1, 1])
+    setting = ib.Setting(problem, ib.Linear(), ib.AdaGrad(0.5, eps=0.0))
+    run = ib.simulate(setting, stop=ib.Stop(steps=2000))
+    assert run.w[3] == 0.0
+    assert np.allclose(ib.predict(setting, run).direction, np.array([1, -1, 1, 0]) / np.sqrt(3))
+
+
+def test_the_flow_of_what_cannot_be_separated_says_where_it_can_no_longer_be_followed():
+    # the others go on as log t, and their gradients fall below the rounding of those that cancel
+    problem = ib.Classification(np.vstack([X[:5, :4], X[:1, :4]]) / 3, [1, -1, 1, -1, 1, -1])
+    run = ib.simulate(ib.Setting(problem, ib.Linear(), ib.GradientFlow()), stop=ib.Stop(log_time=50.0))
+    assert run.status == "floor"
+    assert "least that the data allow" in run.message
+    assert 20 < run.log_time < 40

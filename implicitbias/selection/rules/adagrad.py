@@ -20,6 +20,7 @@ def metric(run: Any) -> np.ndarray:
     """√b + ε (d,), b the sum of squared gradients: what AdaGrad divides by."""
     optimizer = run.setting.optimizer
     size: np.ndarray = np.sqrt(run.state["optimizer"]) + optimizer.eps
+    size[size == 0] = 1.0  # Σ_i α_i z_i is zero there, and so is w, in every metric
     return size
 
 

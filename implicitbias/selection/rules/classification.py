@@ -78,12 +78,13 @@ def _all_margins_positive(run: Any) -> bool:
     return bool(np.all(run.log_loss < at_zero - np.log(problem.n)))
 
 
-def _separable(setting: Any) -> bool:
+def _inseparable_weights(setting: Any) -> np.ndarray | None:
+    """Weights p ≥ 0, Σp = 1 with Zᵀp = 0; None where the data are separable."""
     try:
         separating_direction(setting.problem.Z)
-    except NotSeparable:
-        return False
-    return True
+    except NotSeparable as error:
+        return error.weights
+    return None
 
 
 def margin_in(p: float) -> Callable[..., MaxMargin]:
@@ -92,7 +93,9 @@ def margin_in(p: float) -> Callable[..., MaxMargin]:
 
 
 CLASSIFICATION = Hypothesis("the problem is a Classification", is_a(Classification, "problem"))
-SEPARABLE = Hypothesis("the data are separable", _separable)
+SEPARABLE = Hypothesis(
+    "the data are separable", lambda s: _inseparable_weights(s) is None, disproof=_inseparable_weights
+)
 CLASSIFIED = Hypothesis("every sample has come to be classified correctly", _all_margins_positive, of="run")
 EXPONENTIAL_TAIL = Hypothesis(
     "the loss is exponential or logistic, in two classes",
