@@ -22,6 +22,7 @@ from .models.diagonal import *
 from .models.linear import *
 from .models.matrix import *
 from .models.products import *
+from .models.reparametrized import *
 from .models.weight_norm import *
 from .optimizers.adaptive import *
 from .optimizers.averaging import *

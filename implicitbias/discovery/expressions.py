@@ -133,7 +133,7 @@ class Expression:
 
 @record
 class Derivative:
-    """x ↦ f′(x) of an :class:`Expression`, given by the text of f.
+    """x ↦ f′(x) of an :class:`Expression`, given by the text of f; NaN where f is.
 
     >>> Derivative("x**3")(np.array([1.0, 2.0]))
     array([ 3., 12.])
@@ -145,7 +145,8 @@ class Derivative:
         _ = self._expression
 
     def __call__(self, x: Any) -> np.ndarray:
-        return self._expression._both(x)[1]
+        f, slope = self._expression._both(x)
+        return np.where(np.isfinite(f), slope, np.nan)
 
     @cached_property
     def _expression(self) -> Expression:

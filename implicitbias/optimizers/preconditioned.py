@@ -15,7 +15,7 @@ from ..problems import Regression
 from ..records import record
 from .base import Flow, KernelRule, Oracle, State, Step
 
-__all__ = ["NaturalGradient", "PreconditionedFlow", "PreconditionedGradientDescent"]
+__all__ = ["InverseHessian", "NaturalGradient", "PreconditionedFlow", "PreconditionedGradientDescent"]
 
 
 def _apply(P: Any, theta: np.ndarray, gradient: np.ndarray) -> np.ndarray:
@@ -54,6 +54,28 @@ def _requires(P: Any, problem: Any, model: Any) -> str | None:
     if callable(P) or P.shape in ((size,), (size, size)):
         return None
     return f"P has shape {P.shape}; θ has {size} entries: ({size},) or ({size}, {size}) is needed"
+
+
+@record
+class InverseHessian:
+    """P(w) = (∇²ψ(w))⁻¹ of a potential: a diagonal (d,) where ψ is a sum over coordinates, else (d, d).
+
+    The flow that it preconditions is the mirror flow of ψ; the steps are not the mirror steps. P is zero where ∇²ψ
+    is infinite: coordinates stay there.
+
+    >>> from implicitbias import Hypentropy
+    >>> InverseHessian(Hypentropy(0.0))(np.array([0.0, 1.0])) ** 2  # √(w² + c²)
+    array([1., 2.])
+    """
+
+    potential: Potential
+
+    def __call__(self, w: np.ndarray) -> np.ndarray:
+        if np.iscomplexobj(w):
+            raise TypeError("second derivatives have no complex steps")
+        with np.errstate(divide="ignore"):
+            h = self.potential.hessian(w)
+            return 1.0 / h if self.potential.separable else np.linalg.inv(h)
 
 
 @record

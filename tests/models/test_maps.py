@@ -33,6 +33,8 @@ MODELS = {
     "convolution 2": (ib.LinearConvolution(2), VECTOR),
     "convolution 4": (ib.LinearConvolution(4), VECTOR),
     "weight norm": (ib.WeightNormalized(), VECTOR),
+    "reparametrized": (ib.Reparametrized(ib.Hypentropy(0.5)), VECTOR),
+    "reparametrized power": (ib.Reparametrized(ib.PNorm(1.5)), VECTOR),
 }
 every = pytest.mark.parametrize("kind", MODELS)
 seeds = st.integers(0, 2**32 - 1)
