@@ -9,8 +9,9 @@ import pytest
 
 import implicitbias as ib
 from implicitbias.atlases.defaults import LINES, Sizes, recipes
-from implicitbias.atlases.page import facts, figure, html_page, letter, plain_row, rich_table
-from implicitbias.atlases.rows import MEASURES, Budget
+from implicitbias.atlases.letters import letter
+from implicitbias.atlases.page import facts, figure, html_page, plain_row, rich_table
+from implicitbias.atlases.rows import Budget
 from implicitbias.atlases.words import describe
 from implicitbias.cli import main
 
@@ -53,7 +54,7 @@ def test_methods_in_the_row_space_select_the_least_norm(nearest, regression):
         assert row.rule == "Bregman projection of the start"
         assert row.program == "min ½‖w‖₂² subject to Xw = y"
         measures = [np.abs(w).sum(), np.linalg.norm(w), np.abs(w).max(), 6, w @ w / 6]
-        np.testing.assert_allclose([row.measures[m.key] for m in MEASURES], measures, rtol=1e-9)
+        np.testing.assert_allclose([row.measures[m.key] for m in nearest.kind.measures], measures, rtol=1e-9)
     assert nearest.groups == [list(range(len(nearest.rows)))]
     assert set(nearest.letters) == {"A"}
     assert nearest.baseline == 0.0
@@ -122,7 +123,7 @@ def test_a_row_that_raises_ends_itself_only(regression):
             assert np.isnan(found.distances[1, 3])
             assert found.distances[3, 3] == 0
             assert found.letters == ["", "", "", "A"]
-        assert "ValueError: no such start" in plain_row(rows["unmade"])
+        assert "ValueError: no such start" in plain_row(found.kind, rows["unmade"])
         json.loads(found.to_json())
 
 
@@ -213,9 +214,11 @@ def test_a_fold_that_raises_is_a_note(regression):
 # -- what is asked ---------------------------------------------------------------------------------
 
 
-def test_what_an_atlas_refuses(regression, separable):
-    with pytest.raises(ValueError, match="an atlas maps a Regression, not a Classification"):
-        ib.atlas(separable())
+def test_what_an_atlas_refuses(regression):
+    with pytest.raises(
+        ValueError, match="an atlas maps a Regression or a Classification, not a MatrixCompletion"
+    ):
+        ib.atlas(ib.MatrixCompletion(np.ones((2, 2)), np.ones((2, 2), dtype=bool)))
     with pytest.raises(ValueError, match="the held-out rows have 2 columns; the problem has 6"):
         ib.atlas(regression, (np.ones((3, 2)), np.ones(3)))
     with pytest.raises(
@@ -302,7 +305,7 @@ def test_json_has_everything(nearest):
     ]  # fmt: skip
     assert data["problem"] == {"samples": 4, "features": 6, "rank": 4, "consistent": True}
     row = data["rows"][0]
-    assert list(row["measures"]) == [m.key for m in MEASURES]
+    assert list(row["measures"]) == [m.key for m in nearest.kind.measures]
     assert set(row["prediction"]) == {"rule", "source", "program", "assumes", "distance", "certificate", "w"}
     assert set(row["prediction"]["certificate"]) == {"feasibility", "stationarity", "gap"}
     assert row["cross_validated"] == "nan"

@@ -1,8 +1,8 @@
-"""Which settings an atlas runs when none are given: a line for each, with steps taken from the data."""
+"""Which settings an atlas of a regression runs when none are given: a line for each, with steps from the data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -41,7 +41,7 @@ from ..optimizers import (
 )
 from ..problems import Regression
 
-__all__ = ["default_settings"]
+__all__ = ["LINES", "Line", "Sizes", "recipes", "settings_of"]
 
 
 class Sizes:
@@ -109,7 +109,7 @@ class Line(NamedTuple):
     """A model (or a function of the sizes that makes it), an optimizer made from the sizes, and a start."""
 
     model: Any
-    optimizer: Callable[[Sizes], Any]
+    optimizer: Callable[[Any], Any]
     init: Any = None
     """None: the model's own."""
 
@@ -215,29 +215,20 @@ def sizes(problem: Regression) -> Sizes:
 
 def recipes() -> dict[str, Callable[[Regression], Setting]]:
     """A function from the problem to the setting for each line."""
-    return {name: _recipe(line) for name, line in LINES.items()}
+    return settings_of(LINES, sizes)
 
 
-def _recipe(line: Line) -> Callable[[Regression], Setting]:
-    def make(problem: Regression) -> Setting:
+def settings_of(
+    lines: Mapping[str, Line], sizes: Callable[[Any], Any]
+) -> dict[str, Callable[[Any], Setting]]:
+    """A function from the problem to the setting for each line, with steps from the sizes of the problem."""
+    return {name: _recipe(line, sizes) for name, line in lines.items()}
+
+
+def _recipe(line: Line, sizes: Callable[[Any], Any]) -> Callable[[Any], Setting]:
+    def make(problem: Any) -> Setting:
         s = sizes(problem)
         model = line.model(s) if callable(line.model) else line.model
         return Setting(problem, model, line.optimizer(s), line.init)
 
     return make
-
-
-def default_settings(problem: Regression) -> dict[str, Setting]:
-    """Every model with every optimizer that makes sense on a regression, by name.
-
-    Steps come from the data: 1/λ_max(XᵀX/n) for gradient descent, and what that becomes in other norms, for
-    single rows, and for products. The entries of a solution of order one are assumed for the scales of starts:
-    standardise the data first, as ``Table.split`` does.
-
-    Examples
-    --------
-    >>> settings = default_settings(Regression([[1.0, 2.0]], [1.0]))
-    >>> round(settings["Linear: GradientDescent"].optimizer.step, 12)
-    0.2
-    """
-    return {name: make(problem) for name, make in recipes().items()}

@@ -7,7 +7,7 @@ import math
 import pickle
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,88 +15,85 @@ import numpy as np
 
 from ..checks import number, whole
 from ..dynamics import Setting, Stop
-from ..geometry.bregman import row_space
-from ..problems import HeldOut, Regression
-from ..selection import LeastNorm
-from .defaults import recipes
-from .rows import MEASURES, AtlasRow, Budget, Task, measured_row
+from ..problems import Classification, Regression
+from .interpolants import Interpolants
+from .kinds import Kind, pairwise
+from .letters import letters
+from .rows import AtlasRow, Budget, Task, measured_row
+from .separators import Separators
 
-__all__ = ["Atlas", "atlas"]
+__all__ = ["Atlas", "atlas", "default_settings"]
 
-SAME = 1e-6
-"""Solutions of a smaller relative distance are told as one: far above what the goals leave, far below what differs."""
+KINDS: dict[type, type[Kind]] = {Regression: Interpolants, Classification: Separators}
+"""How problems of each class are read: a kind of problem more is an entry more."""
 
-Recipe = Setting | Callable[[Regression], Setting]
+Recipe = Setting | Callable[[Any], Setting]
 
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
     """What :func:`atlas` found: a row for each setting.
 
-    rows : in the order of the settings. problem : what was fitted. seed, budget, folds : as asked.
-    baseline : held-out error of w = 0, the mean of standardised targets; NaN without held-out rows.
-    about : where the data come from, in words and numbers (``Split.describe``).
+    rows : in the order of the settings. kind : the problem as the atlas reads it. seed, budget, folds : as asked.
+    baseline : held-out error of what has seen the targets alone; NaN without held-out rows.
     """
 
     rows: tuple[AtlasRow, ...]
-    problem: Regression
+    kind: Kind
     seed: int
     budget: Budget
     folds: int = 0
     baseline: float = np.nan
-    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def problem(self) -> Any:
+        """What was fitted."""
+        return self.kind.problem
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Where the data come from, in words and numbers (``Split.describe``)."""
+        return self.kind.about
 
     @property
     def ok(self) -> bool:
         """Whether no row raised an error."""
         return all(row.status != "error" for row in self.rows)
 
-    @cached_property
+    @property
     def rank(self) -> int:
         """The rank of X."""
-        return len(row_space(self.problem.X, self.problem.y)[0])
+        return self.kind.rank
 
     @property
     def zero_loss(self) -> float:
         """L(0), what losses are small beside."""
         return float(self.problem.loss(np.zeros(self.problem.w_shape)))
 
-    @cached_property
+    @property
     def least(self) -> dict[str, float]:
         """The least ‖w‖₁, ‖w‖₂ and ‖w‖∞ of any w with Xw = y, by key of the measure; empty where there is none."""
-        if not self.problem.consistent:
-            return {}
-        programs = {
-            key: LeastNorm(p, self.problem.X, self.problem.y)
-            for key, p in (("l1", 1), ("l2", 2), ("linf", np.inf))
-        }
-        return {key: program.objective(program.solution) for key, program in programs.items()}
+        return dict(self.kind.reference().get("least", {}))
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The best margin of any direction in each norm, by key of the measure; empty for a regression."""
+        return dict(self.kind.reference().get("best", {}))
 
     @cached_property
     def distances(self) -> np.ndarray:
-        """(m, m) ‖w_i − w_j‖₂ / max(‖w_i‖₂, ‖w_j‖₂) of the rows; NaN where a row has no finite w."""
-        missing = np.full(self.problem.w_shape, np.nan)
-        W = np.array([missing if row.w is None else row.w for row in self.rows]).reshape(len(self.rows), -1)
-        size = np.linalg.norm(W, axis=1)
-        larger = np.maximum(size[:, None], size[None])
-        apart = np.array([np.linalg.norm(W - w, axis=1) for w in W]).reshape(larger.shape)
-        return apart / np.where(larger == 0, 1.0, larger)
+        """(m, m) ‖w_i − w_j‖₂ / max(‖w_i‖₂, ‖w_j‖₂), of unit w where directions count; NaN without a finite w."""
+        points = [None if row.w is None else self.kind.point(row.w) for row in self.rows]
+        return pairwise(points, self.problem.w_shape)
 
     @cached_property
     def groups(self) -> list[list[int]]:
-        """Row numbers (from 0) of the converged rows, those of one solution together."""
-        groups: list[list[int]] = []
-        for i, row in enumerate(self.rows):
-            if row.converged and row.w is not None:
-                near = next((g for g in groups if self.distances[i, g[0]] <= SAME), None)
-                groups.append([i]) if near is None else near.append(i)
-        return groups
+        """Row numbers (from 0) of rows of one solution (of directions: of one prediction)."""
+        return self.kind.groups(self.rows, self.distances)
 
     @cached_property
     def letters(self) -> list[str]:
-        """The letter of the group of each row; empty for a row that did not converge."""
-        from .page import letters
-
+        """The letter of the group of each row; empty for a row in none."""
         return letters(self.groups, len(self.rows))
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,17 +105,12 @@ class Atlas:
                 "version": __version__,
                 "seed": self.seed,
                 "data": self.about,
-                "problem": {
-                    "samples": self.problem.n,
-                    "features": self.problem.w_shape[0],
-                    "rank": self.rank,
-                    "consistent": self.problem.consistent,
-                },
+                "problem": self.kind.summary(),
                 "budget": {"steps": self.budget.steps, "seconds": self.budget.seconds},
                 "folds": self.folds,
-                "least": self.least,
+                **self.kind.reference(),
                 "baseline": self.baseline,
-                "rows": [_row_dict(row) for row in self.rows],
+                "rows": [_row_dict(row, self.kind) for row in self.rows],
                 "groups": self.groups,
                 "distances": self.distances,
             }
@@ -142,11 +134,11 @@ class Atlas:
 
 
 def atlas(
-    problem: Regression,
+    problem: Any,
     held_out: Any = None,
     settings: Mapping[str, Recipe] | None = None,
     *,
-    folds: Sequence[tuple[Regression, HeldOut]] = (),
+    folds: Sequence[tuple[Any, Any]] = (),
     only: Sequence[str] = (),
     stop: Stop | None = None,
     steps: int | None = None,
@@ -160,14 +152,17 @@ def atlas(
 
     Parameters
     ----------
-    problem : a Regression; standardised columns and targets make the default settings sensible.
-    held_out : a HeldOut or (X, y) in the units of the problem, for the held-out error.
+    problem : a Regression; standardised columns and targets make the default settings sensible. Or a Classification
+        that is separable, with max_i ‖x_i‖₂ = 1: then directions are compared, and measured by their margins. Or what
+        ``kind_of`` makes of one.
+    held_out : what ``Split.held_out`` gives, or (X, y) in the units of the problem, for the held-out error.
     settings : by name, a Setting or a function of the problem that makes one; None: every model with every
         optimizer that makes sense here (:func:`default_settings`).
     folds : (problem, held out) pairs, as ``Split.folds`` makes them: each setting runs on each of them too.
     only : names, or parts of names in any case; a row runs when one of them occurs in its name.
     stop : goals of each run; None: a residual of 1e-11‖y‖, or a gradient of 1e-12‖∇L(0)‖ where Xw = y has no
-        solution.
+        solution. Of directions: log t = 10⁴ for flows, the budget for steps; a row is "converged" when its direction
+        has moved by at most 0.01 since w was half as long.
     steps, seconds : the budget of one run, the latter in processor time (:class:`Budget`). A run that exceeds
         it is a row that says so.
     seed : of the random methods. The same seed gives the same numbers whatever ``jobs`` and ``only`` are, but
@@ -179,8 +174,10 @@ def atlas(
     Raises
     ------
     ValueError
-        for a problem that is no Regression, held-out rows of another width, or a name in ``only`` that is in no
-        row's. An error in a row is told by that row.
+        for a problem of another class, held-out rows of another width, or a name in ``only`` that is in no row's. An
+        error in a row is told by that row.
+    NoPrediction
+        for classes that are not separable, with the ``certificate`` of the linear program.
 
     Examples
     --------
@@ -190,18 +187,17 @@ def atlas(
     >>> found.rows[0].program, found.distances.round(3).tolist()
     ('min ½‖w‖₂² subject to Xw = y', [[0.0, 0.316], [0.316, 0.0]])
     """
-    if not isinstance(problem, Regression):
-        raise ValueError(f"an atlas maps a Regression, not a {type(problem).__name__}")
-    held = _checked(held_out, problem)
+    kind = problem if isinstance(problem, Kind) else kind_of(problem, about)
+    held = kind.held_out(held_out)
     budget = Budget(
         None if steps is None else whole("steps", steps, 1),
         number("seconds", seconds, "be finite and ≥ 0", lambda s: s >= 0),
     )
     seed, jobs = whole("seed", seed, 0), whole("jobs", jobs, 1)
-    chosen = chosen_names(recipes() if settings is None else settings, only)
+    chosen = chosen_names(kind.recipes() if settings is None else settings, only)
     tasks = [
         Task(
-            name, _make(recipe, problem), held, [(_make(recipe, p), h) for p, h in folds], budget, stop,
+            name, kind, _make(recipe, kind.problem), held, [(_make(recipe, p), h) for p, h in folds], budget, stop,
             np.random.SeedSequence([seed, zlib.crc32(name.encode())]),
         )
         for name, recipe in chosen.items()
@@ -211,8 +207,40 @@ def atlas(
         rows.append(row)
         if progress is not None:
             progress(row)
-    baseline = np.nan if held is None else held.error(np.zeros(problem.w_shape))
-    return Atlas(tuple(rows), problem, seed, budget, len(folds), baseline, dict(about or {}))
+    baseline = np.nan if held is None else kind.baseline(held)
+    return Atlas(tuple(rows), kind, seed, budget, len(folds), baseline)
+
+
+def kind_of(problem: Any, about: Mapping[str, Any] | None = None) -> Kind:
+    """How a problem is read.
+
+    Raises
+    ------
+    ValueError
+        for a problem of a class that no atlas maps.
+    """
+    for problems, kind in KINDS.items():
+        if isinstance(problem, problems):
+            return kind(problem, about)
+    known = " or a ".join(problems.__name__ for problems in KINDS)
+    raise ValueError(f"an atlas maps a {known}, not a {type(problem).__name__}")
+
+
+def default_settings(problem: Any) -> dict[str, Setting]:
+    """Every model with every optimizer that makes sense on a Regression or a separable Classification, by name.
+
+    Steps come from the data: 1/λ_max(XᵀX/n) for gradient descent on a regression, and what that becomes in other
+    norms, for single rows, and for products; for normalised steps on classes the length of the separator of margin
+    one. The entries of a solution of order one are assumed for the scales of starts: standardise the data first, as
+    ``Table.split`` does.
+
+    Examples
+    --------
+    >>> settings = default_settings(Regression([[1.0, 2.0]], [1.0]))
+    >>> round(settings["Linear: GradientDescent"].optimizer.step, 12)
+    0.2
+    """
+    return {name: make(problem) for name, make in kind_of(problem).recipes().items()}
 
 
 def chosen_names(recipes: Mapping[str, Any], only: Sequence[str]) -> dict[str, Any]:
@@ -222,18 +250,6 @@ def chosen_names(recipes: Mapping[str, Any], only: Sequence[str]) -> dict[str, A
             raise ValueError(f"no setting's name holds {word!r}; there are: {'; '.join(recipes)}")
     words = [word.lower() for word in only]
     return {n: r for n, r in recipes.items() if not words or any(w in n.lower() for w in words)}
-
-
-def _checked(held_out: Any, problem: Regression) -> HeldOut | None:
-    """The held-out rows, of the problem's width and finite."""
-    if held_out is None:
-        return None
-    part = Regression(held_out[0], held_out[1])
-    if part.w_shape != problem.w_shape:
-        raise ValueError(
-            f"the held-out rows have {part.w_shape[0]} columns; the problem has {problem.w_shape[0]}"
-        )
-    return HeldOut(part.X, part.y, *held_out[2:])
 
 
 def _make(recipe: Recipe, problem: Regression) -> Setting | Exception:
@@ -276,7 +292,7 @@ def _travels(task: Task) -> bool:
     return True
 
 
-def _row_dict(row: AtlasRow) -> dict[str, Any]:
+def _row_dict(row: AtlasRow, kind: Kind) -> dict[str, Any]:
     prediction = {
         "rule": row.rule, "source": row.source, "program": row.program, "assumes": list(row.assumes),
         "distance": row.distance, "certificate": row.certificate, "w": row.predicted,
@@ -292,12 +308,13 @@ def _row_dict(row: AtlasRow) -> dict[str, Any]:
         "steps": row.steps,
         "time": row.time,
         "seconds": round(row.seconds, 2),
-        "measures": {m.key: row.measures.get(m.key, math.nan) for m in MEASURES},
+        "measures": {m.key: row.measures.get(m.key, math.nan) for m in kind.measures},
         "cross_validated": row.cross_validated,
         "folds_converged": row.folds_converged,
         "prediction": prediction if row.rule else None,
         "missed": row.missed,
         "note": row.note,
+        **kind.stored(row),
         "w": row.w,
     }
 

@@ -4,77 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..dynamics import Run, Save, Setting, Stop, simulate
-from ..problems import HeldOut
-from ..selection import NoPrediction, Prediction, compare, predict
+from ..selection import NoPrediction, Prediction, Rule, compare, predict
+from ..selection.rules import RULES
 from ..threads import one_blas_thread
+from .kinds import Kind, Limits, Seen
 from .words import describe, program_text
 
 __all__ = ["AtlasRow"]
 
-SUPPORT = 1e-3
-"""A coordinate counts as used when |w_j| exceeds this share of the largest."""
-FUSED, SINGLE, PLAIN = 1_000_000, 10_000_000, 200_000
-"""Default limits on steps that a fused loop takes, on those of single samples, and on those that Python takes."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number that a row tells of its solution w: a column of the atlas.
-
-    ``text`` formats it for people; ``of`` takes (w, held-out rows or None).
-    """
-
-    key: str
-    head: str
-    of: Callable[[np.ndarray, HeldOut | None], float]
-    text: str = "{:.4g}"
-    about: str = ""
-
-
-MEASURES = (
-    Measure("l1", "‖w‖₁", lambda w, held: float(np.sum(np.abs(w))), "{:.4f}", "Σ|w_j|"),
-    Measure("l2", "‖w‖₂", lambda w, held: float(np.linalg.norm(w)), "{:.4f}", "the Euclidean norm"),
-    Measure("linf", "‖w‖∞", lambda w, held: float(np.max(np.abs(w))), "{:.4f}", "max|w_j|"),
-    Measure(
-        "support", "support", lambda w, held: _support(w), "{:.0f}",
-        f"coordinates with |w_j| > {SUPPORT:g}·‖w‖∞",
-    ),
-    Measure(
-        "held_out", "held-out", lambda w, held: np.nan if held is None else held.error(w), "{:.3f}",
-        "mean squared error on rows that were not fitted",
-    ),
-)  # fmt: skip
-
-
-def _support(w: np.ndarray) -> float:
-    size = np.abs(w)
-    return float(np.sum(size > SUPPORT * np.max(size)))
+LIMITS = Limits()
 
 
 @dataclass(frozen=True)
 class Budget:
     """What a run may cost: steps, and seconds of processor time, which other programs do not slow down.
 
-    ``steps`` None: a million where a fused loop exists for the setting (ten million when a step sees few samples),
-    200 thousand otherwise.
+    ``steps`` None: the limits of the kind of problem, by whether a fused loop exists and how many samples a step sees.
     """
 
     steps: int | None = None
     seconds: float = 10.0
 
-    def steps_for(self, setting: Setting, stop: Stop) -> int:
+    def steps_for(self, setting: Setting, stop: Stop, limits: Limits = LIMITS) -> int:
         """The limit on the steps of a setting."""
         if setting.is_flow or not _is_fused(setting, stop):
-            limit = PLAIN
+            limit = limits.plain
         else:
-            limit = SINGLE if setting.optimizer.kernel_rule().batch else FUSED
+            limit = limits.single if setting.optimizer.kernel_rule().batch else limits.fused
         return limit if self.steps is None else self.steps
 
 
@@ -93,14 +56,16 @@ class AtlasRow:
 
     name, model, optimizer, init : what ran, in words.
     status, message : how its run ended (as in :class:`Run`); "error" when something raised, with what it said.
-    loss, steps, time, seconds : where it ended, and what that took.
-    w : the solution; None without a finite one. measures : numbers of w by key (see ``MEASURES``).
-    cross_validated, folds_converged : the mean squared error over folds, and how many of their runs converged.
+    loss, log_loss, steps, time, log_time, seconds : where it ended, and what that took.
+    w : the solution; None without a finite one. measures : numbers of it by key (those of the atlas' ``kind``).
+    cross_validated, folds_converged : the held-out error over folds, and how many of their runs converged.
     rule, source, program, assumes : the rule of ``predict`` that answers, its reference, what is minimised, and
         what was taken on trust. A run that did not converge is predicted as if it would: ``assumes`` says so.
-    predicted : the predicted solution (a direction and a curve have none).
+    norm : of a margin, the key of the measure in that norm.
+    predicted : the predicted solution, or unit direction (a curve has none).
     distance : ‖w − predicted‖₂ relative to the predicted; certificate : of w for the program.
-    missed : where no rule answers, the hypothesis that each misses; note : an error in predicting.
+    missed : where no rule answers, the hypothesis that each misses; nearest : that of the rule which misses least.
+    note : an error in predicting.
     """
 
     name: str
@@ -110,8 +75,10 @@ class AtlasRow:
     status: str = "error"
     message: str = ""
     loss: float = np.nan
+    log_loss: float = np.nan
     steps: int = 0
     time: float = np.nan
+    log_time: float = np.nan
     seconds: float = 0.0
     w: np.ndarray | None = None
     measures: dict[str, float] = field(default_factory=dict)
@@ -121,10 +88,12 @@ class AtlasRow:
     source: str = ""
     program: str = ""
     assumes: tuple[str, ...] = ()
+    norm: str = ""
     predicted: np.ndarray | None = None
     distance: float = np.nan
     certificate: dict[str, float] = field(default_factory=dict)
     missed: dict[str, str] = field(default_factory=dict)
+    nearest: str = ""
     note: str = ""
 
     @property
@@ -142,9 +111,10 @@ class Task:
     """A row to make. ``setting`` is what runs, or the error that making it raised."""
 
     name: str
+    kind: Kind
     setting: Setting | Exception
-    held_out: HeldOut | None
-    folds: Sequence[tuple[Setting | Exception, HeldOut]]
+    held_out: Any
+    folds: Sequence[tuple[Setting | Exception, Any]]
     budget: Budget
     stop: Stop | None
     rng: np.random.SeedSequence
@@ -165,44 +135,51 @@ def measured_row(task: Task) -> AtlasRow:
 
 
 def _measured(task: Task, setting: Setting, row: AtlasRow) -> AtlasRow:
-    run = run_within(setting, task)
+    seen = run_within(setting, task)
+    run, (status, message) = seen.run, task.kind.ending(seen)
     finite = run.status != "diverged" and bool(np.all(np.isfinite(run.w)))
     row = dataclasses.replace(
-        row, status=run.status, message=run.message, loss=float(run.loss), steps=int(run.steps),
-        time=float(run.time), w=run.w if finite else None,
-        measures={m.key: m.of(run.w, task.held_out) if finite else np.nan for m in MEASURES},
+        row, status=status, message=message, loss=float(run.loss), log_loss=float(run.log_loss), steps=int(run.steps),
+        time=float(run.time), log_time=float(run.log_time), w=run.w if finite else None,
     )  # fmt: skip
-    if finite:
-        row = _predicted(row, run)
+    row = _told(row, seen, task.kind) if finite else row
     return _cross_validated(row, task) if task.folds else row
 
 
-def _predicted(row: AtlasRow, run: Run) -> AtlasRow:
-    """The row with what theory says of it."""
+def _told(row: AtlasRow, seen: Seen, kind: Kind) -> AtlasRow:
+    """The row with what theory says of it, and its measures."""
     try:
-        pred = _prediction(run)
-        seen = compare(run, pred)
+        pred = _prediction(seen.run, row.converged)
+        row = _compared(row, seen.run, pred, kind)
+        seen = dataclasses.replace(seen, prediction=pred)
     except NoPrediction as refusal:
-        return dataclasses.replace(row, missed=refusal.candidates or {"": str(refusal)})
+        missed = refusal.candidates or {"": str(refusal)}
+        row = dataclasses.replace(row, missed=missed, nearest=nearest(missed))
     except Exception as error:
-        return dataclasses.replace(row, note=f"no prediction: {_said(error)}")
+        row = dataclasses.replace(row, note=f"no prediction: {_said(error)}")
+    return dataclasses.replace(row, measures={m.key: m.of(seen) for m in kind.measures})
+
+
+def _compared(row: AtlasRow, run: Run, pred: Prediction, kind: Kind) -> AtlasRow:
+    """The row with a prediction, and how far its run is from that."""
+    seen = compare(run, pred)
     c = seen.certificate
     parts = (
         {} if c is None else {"feasibility": c.feasibility, "stationarity": c.stationarity, "gap": abs(c.gap)}
     )
     return dataclasses.replace(
-        row, rule=pred.rule.name, source=pred.rule.source, program=program_text(pred),
-        assumes=pred.assumes, predicted=pred.w, distance=seen.relative,
+        row, rule=pred.rule.name, source=pred.rule.source, program=program_text(pred), norm=kind.norm(pred),
+        assumes=pred.assumes, predicted=kind.predicted(pred), distance=kind.distance(pred, seen),
         certificate={k: float(v) for k, v in parts.items()},
     )  # fmt: skip
 
 
-def _prediction(run: Run) -> Prediction:
-    """From the run; for one that did not converge from the setting, as if it would."""
+def _prediction(run: Run, settled: bool) -> Prediction:
+    """From the run; for one that has not settled from the setting, as if it would."""
     try:
         return predict(run.setting, run)
     except NoPrediction as refusal:
-        if run.converged:
+        if settled:
             raise
         try:
             return predict(run.setting)
@@ -210,12 +187,24 @@ def _prediction(run: Run) -> Prediction:
             raise refusal from None
 
 
+def nearest(missed: dict[str, str]) -> str:
+    """The hypothesis that is missed by the rule of which the largest share is met before it."""
+
+    def met(rule: Rule) -> float:
+        texts = [h.text for h in rule.hypotheses]
+        at = next((i for i, text in enumerate(texts) if missed[rule.name].startswith(text)), 0)
+        return at / len(texts)
+
+    rules = [rule for rule in RULES if rule.name in missed]
+    return missed[max(rules, key=met).name] if rules else ""
+
+
 def _cross_validated(row: AtlasRow, task: Task) -> AtlasRow:
     """The row with its error over folds, each fold's rows counting alike."""
     total, rows, converged = 0.0, 0, 0
     for made, held in task.folds:
         try:
-            run = run_within(_made(made), task)
+            run = run_within(_made(made), task).run
         except Exception as error:
             return dataclasses.replace(row, note=f"{row.note} a fold raised {_said(error)}".strip())
         total, rows = total + len(held.y) * held.error(run.w), rows + len(held.y)
@@ -231,39 +220,34 @@ class _TimeIsUp(Exception):
         self.moment = moment
 
 
-def run_within(setting: Setting, task: Task) -> Run:
+def run_within(setting: Setting, task: Task) -> Seen:
     """simulate within the budget; out of time, the run as it is then, with status "budget"."""
     if setting.batch is not None:
         raise ValueError("a row is one run, not a batch: give each of setting.unstack() its own row")
-    stop = _goal(setting) if task.stop is None else task.stop
-    limit = task.budget.steps_for(setting, stop)  # compiles what there is to compile, before the clock runs
-    stop = dataclasses.replace(stop, steps=limit) if stop.steps is None else stop
+    stop = task.kind.stop(setting) if task.stop is None else task.stop
+    # compiles what there is to compile, before the clock runs
+    limit = task.budget.steps_for(setting, stop, task.kind.limits)
+    limit = limit if stop.steps is None else stop.steps
+    stop = dataclasses.replace(stop, steps=limit)
     began, seconds = time.process_time(), task.budget.seconds
+    trail: list[tuple[float, np.ndarray]] = []
 
     def watch(moment: Any) -> float:
+        clock = task.kind.clock(setting, moment)
+        if clock > 1.2 * (trail[-1][0] if trail else 0.0):
+            trail.append((clock, moment.w))
         if time.process_time() - began > seconds:
             raise _TimeIsUp(moment)
         return 0.0
 
     # 1024 is where the step loops pause anyway: what is watched changes no number
-    save = Save(every=16 if setting.is_flow else 1024, last=1, fields=(watch,))
+    every = 16 if setting.is_flow else max(1, min(1024, limit // 8))
     try:
-        return simulate(setting, stop, save, rng=task.rng)
+        run = simulate(setting, stop, Save(every=every, last=1, fields=(watch,)), rng=task.rng)
     except _TimeIsUp as up:
         message = f"{seconds:g} seconds of processor time were over before the goal: raise the budget"
-        return Run(**up.moment.numbers(), status="budget", message=message)
-
-
-def _goal(setting: Setting) -> Stop:
-    """A residual of 1e-11‖y‖ where it can be reached, else a gradient of 1e-12‖∇L(0)‖.
-
-    It cannot where Xw = y has no solution, and under weight decay.
-    """
-    problem, zero = setting.problem, np.zeros(setting.problem.w_shape)
-    decays = getattr(setting.optimizer, "weight_decay", 0.0) != 0.0
-    if problem.consistent and not decays:
-        return Stop(loss=1e-22 * float(problem.loss(zero)))
-    return Stop(gradient=1e-12 * float(np.linalg.norm(problem.gradient(zero))))
+        run = Run(**up.moment.numbers(), status="budget", message=message)
+    return Seen(run, task.held_out, trail=[*trail, (task.kind.clock(setting, run), run.w)])
 
 
 def _made(setting: Setting | Exception) -> Setting:

@@ -7,10 +7,34 @@ from typing import Any
 
 import numpy as np
 
-from ..geometry import Euclidean, Hypentropy, Mahalanobis, PNorm, Potential, ProductPotential, SquaredPNorm
-from ..selection import BregmanProjection, Prediction
+from ..geometry import (
+    Euclidean,
+    Hypentropy,
+    LpNorm,
+    Mahalanobis,
+    MahalanobisNorm,
+    Norm,
+    PNorm,
+    Potential,
+    ProductPotential,
+    SchattenNorm,
+    SquaredPNorm,
+)
+from ..selection import (
+    BallMinimum,
+    BoxBarrier,
+    BregmanProjection,
+    FourierMargin,
+    MaxMargin,
+    Prediction,
+    Program,
+    SignedMargin,
+    StationaryMargin,
+)
 
-__all__ = ["describe", "program_text"]
+__all__ = ["describe", "program_text", "short"]
+
+INTERPOLATES, SEPARATES = " subject to Xw = y", " subject to Zw ≥ 1"
 
 
 def describe(value: Any) -> str:
@@ -45,14 +69,45 @@ def _tells(value: Any, name: str) -> bool:
 
 def program_text(pred: Prediction) -> str:
     """What the prediction minimises, in a line; empty where its rule gives a point or a curve instead."""
-    program = pred.program
-    if program is None:
-        return ""
-    if isinstance(program, BregmanProjection):
-        tilt = "" if not np.any(program.z0) else " − ⟨z₀, w⟩"
-        return f"min {potential_text(program.potential)}{tilt} subject to Xw = y"
-    first = (type(program).__doc__ or type(program).__name__).split("\n")[0]
-    return first.rstrip(".")
+    return "" if pred.program is None else _program(pred.program)
+
+
+def _program(program: Program) -> str:
+    match program:
+        case BregmanProjection(potential=potential, z0=z0):
+            tilt = "" if not np.any(z0) else " − ⟨z₀, w⟩"
+            return f"min {potential_text(potential)}{tilt}{INTERPOLATES}"
+        case MaxMargin(norm=norm):
+            return f"min {norm_text(norm)}{SEPARATES}"
+        case SignedMargin():
+            return f"min ‖w‖₁, signs of the start{SEPARATES}"
+        case FourierMargin(depth=depth):
+            return f"min ‖Fw‖_p, p = {2 / depth:.3g}{SEPARATES}"
+        case StationaryMargin(p=p):
+            return f"stationary Σ|w|^p, p = {p:.3g}{SEPARATES}"
+        case BallMinimum(norm=norm, radius=radius):
+            return f"min L(w) subject to {norm_text(norm)} ≤ {radius:.4g}"
+        case BoxBarrier(radius=radius, eps=eps):
+            return f"min L(w) + barrier of ‖w‖∞ ≤ {radius:.4g}, ε = {eps:.3g}"
+    return (type(program).__doc__ or type(program).__name__).split("\n")[0].rstrip(".")
+
+
+def short(program: str) -> str:
+    """The text of a program without the constraint that all of a problem's have."""
+    return program.removesuffix(INTERPOLATES).removesuffix(SEPARATES)
+
+
+def norm_text(norm: Norm) -> str:
+    """A formula for a norm of the package; a constructor call for others."""
+    match norm:
+        case LpNorm(p=p):
+            known = {1.0: "‖w‖₁", 2.0: "‖w‖₂", np.inf: "‖w‖∞"}
+            return known.get(p, f"‖w‖_p, p = {p:.3g}")
+        case SchattenNorm(p=p):
+            return {1.0: "nuclear ‖w‖_*", 2.0: "‖w‖₂", np.inf: "spectral σ₁(w)"}.get(p, describe(norm))
+        case MahalanobisNorm():
+            return "wᵀMw, M of the run's gradients"
+    return describe(norm)
 
 
 def potential_text(potential: Potential) -> str:

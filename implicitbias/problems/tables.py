@@ -17,8 +17,9 @@ __all__ = ["Table"]
 MAX_FEATURES = 3000
 """A flow on two factors of as many features has a dense Jacobian of 288 MB."""
 
-MOST_FITTED = 500
-"""Rows that are fitted at most where classes are given, unless more are asked."""
+MOST_MARGINS = 500
+"""Margins, one for each fitted row and other class, that are fitted at most where classes are given, unless more are
+asked."""
 
 
 @record
@@ -75,7 +76,7 @@ class Table:
         Parameters
         ----------
         samples : rows to fit; None: of a regression half as many as there are features, at most four fifths of all
-            rows; of classes half their rows, at most 500.
+            rows; of k classes half their rows, at most 500/(k − 1).
         test : rows to hold out; None: all others.
         features : "none" (the columns), "poly2" or "poly3" (all monomials of them up to that degree).
         seed : of the drawn order of the rows.
@@ -100,7 +101,12 @@ class Table:
         rows = np.arange(len(self.X)) if codes is None else np.flatnonzero(np.isin(self.y, codes))
         if samples is None:
             n = len(rows)
-            samples = max(2, min(count // 2, n - n // 5) if codes is None else min(n // 2, MOST_FITTED))
+            samples = max(
+                2,
+                min(count // 2, n - n // 5)
+                if codes is None
+                else min(n // 2, MOST_MARGINS // (len(codes) - 1)),
+            )
         fit, held = self._drawn(rows, whole("samples", samples, 2), test, seed)
         split = (
             Split(self, fit, held, features)
