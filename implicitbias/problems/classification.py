@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -159,8 +159,21 @@ class Classification(Problem):
         combined: np.ndarray = np.swapaxes(P, -1, -2) @ (np.abs(X) if sizes else X)
         return combined
 
-    def _logs(self, w: np.ndarray, rows: Any = slice(None)) -> tuple[np.ndarray, np.ndarray]:
+    def _logs(self, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(log ℓ_i, log −∂ℓ_i/∂m), the second in the shape of :meth:`_margins`, without under- or overflow."""
+        if w.shape != self.w_shape or w.dtype != np.float64:
+            return self._logs_of(w, slice(None))
+        key, last = w.tobytes(), self._last
+        if last[0] != key:
+            last = key, self._logs_of(w, slice(None))
+            object.__setattr__(self, "_last", last)
+        return last[1]
+
+    _last: ClassVar[tuple[bytes, Any]] = b"", None
+    """The last w and its logarithms: a step asks for L, ∇L and ∇ log L of one w."""
+
+    def _logs_of(self, w: np.ndarray, rows: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The same of some samples."""
         m = self._margins(w, rows)
         if self.is_binary:
             return self._log_losses(m)
@@ -214,7 +227,7 @@ class Classification(Problem):
         return self.Z, self.y, 1 + LOSSES.index(self.loss_name)
 
     def sample_gradient(self, w: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        _, log_slope = self._logs(w, rows)
+        _, log_slope = self._logs_of(w, rows)
         return -self._combined(np.exp(log_slope), rows) / len(rows)
 
 
