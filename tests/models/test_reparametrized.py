@@ -124,8 +124,11 @@ def test_bad_uses_are_refused():
         ib.Reparametrized(of("-log(x)")).balanced(FREE, 1.0, signs=-np.ones(12))
     with pytest.raises(ib.NoPrediction, match="not held at zero"):
         ib.predict(ib.Setting(FREE, ib.Reparametrized(ib.PNorm(1.5)), ib.GradientFlow(), np.zeros(12)))
-    # the projection onto these y has other signs than the start
+    # no w > 0 is near these y
+    opposite = ib.Regression(X, -X @ W0)
     with pytest.raises(ib.NoPrediction, match="of another sign"):
-        ib.predict(ib.Setting(FREE, ib.Reparametrized(ib.PNorm(1.5)), ib.GradientFlow(), ib.Balanced(0.1)))
+        ib.predict(
+            ib.Setting(opposite, ib.Reparametrized(ib.PNorm(1.5)), ib.GradientFlow(), ib.Balanced(0.1))
+        )
     with pytest.raises(ib.NoPrediction):
         ib.predict(ib.Setting(FREE, ib.Reparametrized(ib.Hypentropy(0.0)), ib.GradientDescent(0.1)))
