@@ -46,6 +46,7 @@ from .geometry.products import *
 from .geometry.powers import *
 from .geometry.radial import *
 from .geometry.ranks import *
+from .geometry.spectral_lift import *
 from .dynamics.run import *
 from .dynamics.setting import *
 from .dynamics.simulation import *

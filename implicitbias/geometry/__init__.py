@@ -1,6 +1,6 @@
 """What an optimizer can prefer: potentials (mirror maps), norms and their duals."""
 
-from . import bregman, custom, entropies, norms, potentials, powers, products, radial, ranks
+from . import bregman, custom, entropies, norms, potentials, powers, products, radial, ranks, spectral_lift
 from .bregman import *
 from .custom import *
 from .entropies import *
@@ -10,6 +10,7 @@ from .products import *
 from .powers import *
 from .radial import *
 from .ranks import *
+from .spectral_lift import *
 
 __all__: list[str] = []
 __all__ += bregman.__all__
@@ -21,3 +22,4 @@ __all__ += products.__all__
 __all__ += powers.__all__
 __all__ += radial.__all__
 __all__ += ranks.__all__
+__all__ += spectral_lift.__all__

@@ -1,4 +1,4 @@
-"""Flows made for a potential: as a reparametrisation of a model, and as a preconditioner."""
+"""Methods made for a potential: a reparametrised model, a preconditioner, mirror maps of matrices."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..programs import BregmanProjection
 from ..rule import Hypothesis, Rule
 from .common import CONVERGED, GRADIENT_FLOW, LINEAR, NO_DECAY, ONE_RATE, SQUARE_LOSS, mirror_projection
 from .powers import SIGNS_KEPT
+from .sensing import MEASUREMENTS_CONSISTENT, SENSING
 
 __all__: list[str] = []
 
@@ -85,4 +86,27 @@ inverse_hessian_rule = Rule(
         NO_SIGN_CHANGE,
     ),
     apply=preconditioned_projection,
+)
+
+
+def matrix_projection(setting: Any, run: Any = None) -> np.ndarray:
+    """argmin ψ(W) − ⟨∇ψ(W₀), W⟩ subject to the measurements, ψ a function of the entries of W, row by row."""
+    psi, data, w0 = setting.optimizer.row_potential, setting.problem.in_entries, np.ravel(setting.w0)
+    return BregmanProjection(psi, psi.gradient(w0), data.X, data.y).solution.reshape(setting.problem.w_shape)
+
+
+matrix_mirror_rule = Rule(
+    name="Bregman projection of the start, of a matrix",
+    source="gunasekar2018geometry",
+    hypotheses=(
+        SENSING,
+        LINEAR,
+        Hypothesis(
+            "every update moves the optimizer's dual point ∇ψ(W) inside the span of the measurements",
+            lambda s: s.optimizer.row_potential is not None,
+        ),
+        MEASUREMENTS_CONSISTENT,
+        CONVERGED,
+    ),
+    apply=matrix_projection,
 )
