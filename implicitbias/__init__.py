@@ -82,6 +82,7 @@ from .selection.weight_flow import *
 from .discovery.bias import *
 from .discovery.expressions import *
 from .discovery.families import *
+from .discovery.forms import *
 from .discovery.identification import *
 from .discovery.metrics import *
 from .discovery.splines import *

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .arc_table import Arcsinh, Logs, Ratio, Side, vanishing
+from .arc_table import Arcsinh, Logs, Ratio, Side, VanishingCurvature
 from .entropies import Entropy, Hypentropy
 from .potentials import Euclidean, Mahalanobis, PNorm, Potential
 from .powers import Power
@@ -64,7 +64,7 @@ def arc_length(psi: Potential) -> ArcLength:
             f"{type(psi).__name__} is no sum over coordinates, and w′(φ)² = 1/ψ″(w) is for one coordinate each"
         )
     if isinstance(psi, PNorm) and psi.p > 2:
-        raise vanishing(0.0)
+        raise VanishingCurvature(0.0)
     for kind, law in POWER_LAWS.items():
         if isinstance(psi, kind):
             return law(psi)
@@ -128,7 +128,7 @@ class _Table:
         exponents = [self._exponent(s * NEAR * abs(home)) for s in (1, -1)]
         inside = [g for g in exponents if g > SINGULAR - 1]
         if inside and max(inside) > SINGULAR and psi.interior(np.zeros(1))[0] == 0:
-            raise vanishing(0.0)
+            raise VanishingCurvature(0.0)
         self.base = 0.0 if inside else home
         self.keeps_signs = len(inside) < 2 or max(np.abs(inside)) > SINGULAR
         self.sides = [self._side(s, abs(home), g) for s, g in zip((1, -1), exponents)]

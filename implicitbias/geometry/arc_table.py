@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Arcsinh", "Logs", "Ratio", "Side"]
+__all__ = ["Arcsinh", "Logs", "Ratio", "Side", "VanishingCurvature"]
 
 EPS = float(np.finfo(float).eps)
 N = 12
@@ -196,7 +196,7 @@ class Side:
         self.ended = True
         here, *beyond = self._curvature(X + max(X, 1e-3) * np.array([-1e-6, 1e-6, 1e-3, 1e-1]))
         if np.any(np.isfinite(beyond)) and not here < LEAST:
-            raise vanishing(float(self.x.of(np.float64(X))))
+            raise VanishingCurvature(float(self.x.of(np.float64(X))))
 
 
 class Panel(NamedTuple):
@@ -234,5 +234,8 @@ def _tail(values: np.ndarray) -> float:
     return float(np.max(c[-2:]) / np.max(c))
 
 
-def vanishing(w: float) -> ValueError:
-    return ValueError(f"ψ″ is zero or not smooth at |w| = {w:.6g}, and 1/ψ″ infinite or undefined there")
+class VanishingCurvature(ValueError):
+    """ψ″ is zero, or not smooth, at a point inside the domain."""
+
+    def __init__(self, w: float) -> None:
+        super().__init__(f"ψ″ is zero or not smooth at |w| = {w:.6g}, and 1/ψ″ infinite or undefined there")

@@ -150,8 +150,14 @@ def _shrink(
         halves = _unrank((a >> 1) + (b >> 1) + (a & b & 1))
         v, u = weight_near * f_near, weight_far * f_far
         chord = near + (far - near) * (v / (v - u))
+        if k % 3 == 1:  # beyond the chord's root: where that is good, the other end comes as close
+            end = np.where(v < -u, near, far)
+            step = 2 * (chord - end)
+            chord = end + np.where(
+                np.abs(step) < 4 * EPS * np.abs(end), np.sign(step) * 4 * EPS * np.abs(end), step
+            )
         inside = (chord > np.minimum(near, far)) & (chord < np.maximum(near, far)) & np.isfinite(u)
-        w = np.where(inside & (k % 3 != 2), chord, halves)
+        w = np.where(inside & (k % 6 != 5), chord, halves)
         f = short(w, f_near)
         before = open_ & (f >= 0)
         beyond = open_ & ~(f >= 0)

@@ -52,6 +52,7 @@ class Spectral(Potential):
     ValueError
         for a potential that is joint, not even, or not the same for every coordinate.
 
+    >>> from implicitbias import Hypentropy
     >>> psi = Spectral(Hypentropy(0.0), (2, 2))
     >>> Z = psi.gradient(np.array([0.0, 3.0, 0.0, 0.0]))  # σ = (3, 0)
     >>> bool(abs(Z[1] - np.arcsinh(3.0)) < 1e-15), psi.inverse_gradient(Z).round(12)
