@@ -131,10 +131,6 @@ COMMON: dict[str, Line] = {
     "Linear: Adam ε = 1e-8": Line(LINEAR, lambda s: Adam(0.01 * s.reach(np.inf))),
     # a metric of its own
     "Linear: AdaGrad": Line(LINEAR, lambda s: AdaGrad(s.reach(np.inf))),
-    # the least loss in the box ‖w‖∞ ≤ 1/λ
-    "Linear: SignDescent, decay": Line(LINEAR, lambda s: SignDescent(s.normalized(np.inf), decay=s.decay)),
-    "Linear: Lion, decay": Line(LINEAR, lambda s: Lion(s.normalized(np.inf), s.decay)),
-    "Linear: AdamW ε = 0": Line(LINEAR, lambda s: AdamW(s.normalized(np.inf), s.decay, eps=0.0)),
 }
 """In any number of classes."""
 
@@ -142,6 +138,10 @@ BINARY = COMMON | {
     "Linear: DualAcceleration": Line(LINEAR, lambda s: DualAcceleration()),
     "Linear: MirrorFlow ℓ1.5": Line(LINEAR, lambda s: MirrorFlow(PNorm(1.5))),
     "Linear: MirrorFlow ℓ3": Line(LINEAR, lambda s: MirrorFlow(PNorm(3.0))),
+    # the least loss in the box ‖w‖∞ ≤ 1/λ (of several classes there is not one: all w_c may move alike)
+    "Linear: SignDescent, decay": Line(LINEAR, lambda s: SignDescent(s.normalized(np.inf), decay=s.decay)),
+    "Linear: Lion, decay": Line(LINEAR, lambda s: Lion(s.normalized(np.inf), s.decay)),
+    "Linear: AdamW ε = 0": Line(LINEAR, lambda s: AdamW(s.normalized(np.inf), s.decay, eps=0.0)),
     # products
     "Diagonal(2): GradientFlow 1": Line(Diagonal(2), flow, ONE),
     "Diagonal(2): GradientFlow 1e-2": Line(Diagonal(2), flow, SMALL),
@@ -166,9 +166,6 @@ SEVERAL = COMMON | {
     "Linear: Shampoo β = 0": Line(LINEAR, lambda s: Shampoo(s.normalized("spectral"), beta=0.0, eps=0.0)),
     "Linear: Shampoo β = 0.9": Line(LINEAR, lambda s: Shampoo(s.normalized("spectral"), beta=0.9, eps=0.0)),
     "Linear: Shampoo accumulated": Line(LINEAR, lambda s: Shampoo(s.reach("spectral"))),
-    "Linear: Muon, decay": Line(
-        LINEAR, lambda s: Muon(s.normalized("spectral"), 0.9, decay=0.1 / s.reach("spectral"))
-    ),
     # the nuclear norm
     "Linear: SteepestDescent nuclear": Line(
         LINEAR, lambda s: SteepestDescent("nuclear", s.normalized("nuclear"), normalized=True)

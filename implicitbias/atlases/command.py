@@ -74,7 +74,8 @@ def add_command(commands: Any) -> None:
     )  # fmt: skip
     add(
         "--samples", type=int, metavar="N",
-        help="rows to fit (default: half as many as there are features; of k classes half their rows, at most 500/(k - 1))",
+        help="rows to fit (default: half as many as there are features; of k classes half their rows, at most "
+        "500/(k - 1))",
     )  # fmt: skip
     add("--test", type=int, metavar="N", help="rows to hold out (default: all others)")
     add("--folds", type=int, metavar="K", help="run each setting on K folds of the fitted rows as well")

@@ -10,7 +10,7 @@ from typing import Any
 from ..theorems.report import STYLESHEET
 from .kinds import Column, Figure, Kind
 from .mapping import Atlas
-from .rows import AtlasRow
+from .rows import FOREIGN, AtlasRow
 from .words import short
 
 __all__ = ["facts", "figure_svg", "html_page", "plain_row", "rich_table"]
@@ -23,8 +23,9 @@ def _columns(kind: Kind, folds: int = 0) -> list[Column]:
 
 
 def _selects(row: AtlasRow) -> str:
-    """The predicted program, short; the rule where it gives a point or a curve instead."""
-    return short(row.program) or row.rule or "—"
+    """The predicted program, short; the rule where it gives a point or a curve instead; else what is missed."""
+    missed = f"— needs that {row.nearest}" if row.nearest else "—"
+    return short(row.program) or row.rule or missed
 
 
 def plain_row(kind: Kind, row: AtlasRow | None = None) -> str:
@@ -71,7 +72,7 @@ def facts(atlas: Atlas) -> list[str]:
 
 STYLE = """
 body { max-width: 88rem; } .wide { overflow-x: auto; } table.atlas { font-size: .8rem; white-space: nowrap; }
-td.group { font-weight: 600; text-align: center; } .late { color: #b7791f; } p.facts { line-height: 1.7; }
+td.group { font-weight: 600; text-align: center; } td.selects { white-space: normal; min-width: 16rem; } .late { color: #b7791f; } p.facts { line-height: 1.7; }
 figure { max-width: 62rem; } figure.half { max-width: 40rem; } dl { display: grid; grid-template-columns: max-content
 1fr; gap: .15rem 1rem; margin: .5rem 0; font-size: .9rem; } dt { opacity: .7; } dd { margin: 0; }
 table.atlas tbody tr:hover { background: #8881; } figcaption { color: #555; font-size: .85rem; }
@@ -108,7 +109,7 @@ def _table_row(atlas: Atlas, i: int) -> str:
     return (
         f'<tr><td class=n>{i + 1}</td><td><a href="#row-{i + 1}">{html.escape(row.name)}</a></td>'
         f'<td class=group>{atlas.letters[i]}</td><td class={kind} title="{html.escape(row.message)}">{row.status}</td>'
-        f"{numbers}<td>{html.escape(_selects(row))}</td></tr>"
+        f"{numbers}<td class=selects>{html.escape(_selects(row))}</td></tr>"
     )
 
 
@@ -129,7 +130,7 @@ def _details(row: AtlasRow, i: int) -> str:
 
 def _missed(missed: dict[str, str]) -> list[tuple[str, str]]:
     """Why rules do not answer; those of other problems and models are only counted."""
-    foreign = [rule for rule, why in missed.items() if why.startswith(("the problem is", "the model is"))]
+    foreign = [rule for rule, why in missed.items() if why.startswith(FOREIGN[:2])]
     told = [
         (f"not “{rule}”" if rule else "no rule", f"needs that {why}" if rule else why)
         for rule, why in missed.items()

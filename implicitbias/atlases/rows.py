@@ -20,6 +20,8 @@ from .words import describe, program_text
 __all__ = ["AtlasRow"]
 
 LIMITS = Limits()
+FOREIGN = ("the problem is", "the model is", "the optimizer is")
+"""How hypotheses begin that say for which settings a rule is."""
 
 
 @dataclass(frozen=True)
@@ -188,14 +190,14 @@ def _prediction(run: Run, settled: bool) -> Prediction:
 
 
 def nearest(missed: dict[str, str]) -> str:
-    """The hypothesis that is missed by the rule of which the largest share is met before it."""
+    """What is missed by the rule of which the largest share is met before it; rules for other settings do not count."""
 
     def met(rule: Rule) -> float:
         texts = [h.text for h in rule.hypotheses]
         at = next((i for i, text in enumerate(texts) if missed[rule.name].startswith(text)), 0)
         return at / len(texts)
 
-    rules = [rule for rule in RULES if rule.name in missed]
+    rules = [r for r in RULES if r.name in missed and not missed[r.name].startswith(FOREIGN)]
     return missed[max(rules, key=met).name] if rules else ""
 
 
@@ -241,9 +243,9 @@ def run_within(setting: Setting, task: Task) -> Seen:
         return 0.0
 
     # 1024 is where the step loops pause anyway: what is watched changes no number
-    every = 16 if setting.is_flow else max(1, min(1024, limit // 8))
+    save = {"every": 16} if setting.is_flow else {"every": 1024, "log": 10}
     try:
-        run = simulate(setting, stop, Save(every=every, last=1, fields=(watch,)), rng=task.rng)
+        run = simulate(setting, stop, Save(**save, last=1, fields=(watch,)), rng=task.rng)
     except _TimeIsUp as up:
         message = f"{seconds:g} seconds of processor time were over before the goal: raise the budget"
         run = Run(**up.moment.numbers(), status="budget", message=message)
