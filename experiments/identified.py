@@ -147,8 +147,8 @@ def residual_panel(ax: Any, rows: list[dict[str, Any]], xlabel: str, title: str,
 def drift_panel(ax: Any, rows: list[dict[str, Any]]) -> None:
     """ln c as identified, over the step: its distance to ln 2α² is proportional to the step."""
     step = np.array([row["at"] for row in rows])
-    family = [[draw["family"] for draw in row["draws"]] for row in rows]
-    shift = np.array([[f["parameters"]["log_c"] - np.log(2 * 0.3**2) for f in draws] for draws in family])
+    named = [[draw["family"]["parameters"]["log_c"] for draw in row["draws"] if draw["family"]] for row in rows]
+    shift = np.array(named) - np.log(2 * 0.3**2)
     middle = np.median(shift, axis=1)
     bars = [middle - shift.min(axis=1), shift.max(axis=1) - middle]
     ax.errorbar(step, middle, bars, fmt="o", ms=3, lw=1, capsize=2, color=COLORS[KNOWN])

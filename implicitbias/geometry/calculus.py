@@ -121,14 +121,14 @@ def increasing_root(G: Function, z: np.ndarray, start: np.ndarray, step: np.ndar
         f_near = f_far = away * (z - first)
         size = step
         for _ in range(520):
-            going = f_far >= 0
+            going = f_far > 0
             if not np.any(going):
                 break
             near, f_near = np.where(going, far, near), np.where(going, f_far, f_near)
             far = np.where(going, start + away * size, far)
             f_far = np.where(going, short(far, f_near), f_far)
             size = size * 4
-        f_far = np.where(f_far >= 0, np.nan, f_far)  # without end
+        f_far = np.where(f_far > 0, np.nan, f_far)  # without end
         near, far, f_near, f_far = _shrink(short, near, far, f_near, f_far)
         nearer = np.where(np.abs(f_far) < np.abs(f_near), far, near)
         return np.where(np.isfinite(f_far) | (f_near == 0), nearer, np.nan)
@@ -144,7 +144,7 @@ def _shrink(
     weight_near, weight_far = np.ones_like(near), np.ones_like(near)
     for k in range(250):
         a, b = _rank(near), _rank(far)
-        open_ = (np.abs((a >> 1) - (b >> 1)) > 1) & (f_near != 0)
+        open_ = (np.abs((a >> 1) - (b >> 1)) > 1) & (f_near != 0) & (f_far != 0)
         if not np.any(open_):
             break
         halves = _unrank((a >> 1) + (b >> 1) + (a & b & 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import Any
 
@@ -25,6 +25,8 @@ from .potentials import Potential
 
 __all__ = ["CustomPotential"]
 
+SECANTS = 5
+"""From neighbours of a table, one in twenty apart, to rounding."""
 Vector = Callable[[np.ndarray], Any]
 
 
@@ -187,8 +189,43 @@ class CustomPotential(Potential):
     def inverse_or_nan(self, z: np.ndarray) -> np.ndarray:
         if not self.separable:
             return _by_rows(self._minimiser, z)
-        start = np.broadcast_to(np.asarray(self.point, dtype=float), z.shape).copy()
-        return increasing_root(self._plain_gradient, z, start, np.maximum(np.abs(start), 1.0))
+        return increasing_root(self._plain_gradient, z, *self._near(z))
+
+    @cached_property
+    def _table(self) -> tuple[np.ndarray, np.ndarray]:
+        """(w, ∂ψ) at points spread over the line, (m, d), or (m, 1) where the point is a number; rising in both."""
+        out = np.geomspace(1e-12, 1e12, 1200)[:, None] * np.ravel(self._scale)
+        home = np.ravel(self.point) * np.ones_like(out[:1])
+        w = np.sort(np.concatenate([-out, 0 * home, home, out, home - out, home + out]), axis=0)
+        z = self._plain_gradient(w)
+        return w, np.maximum.accumulate(np.where(np.isfinite(z), z, -np.inf), axis=0)
+
+    def _near(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(start, step) for the search of w: from the table by secants, with a step of some units of rounding; the
+        point, with a step of its size, where the table does not reach.
+        """
+        w, levels = self._table
+        home = np.broadcast_to(np.asarray(self.point, dtype=float), z.shape)
+        below = [np.searchsorted(column, z_j, "right") for column, z_j in _columns(levels, z)]
+        i = np.clip(np.stack(below, axis=-1), 1, len(w) - 1)
+        j = np.arange(z.shape[-1]) if w.shape[1] > 1 else 0
+        x, ahead = w[i - 1, j], w[i, j]
+        f, f_ahead = levels[i - 1, j] - z, levels[i, j] - z
+        reached = (f <= 0) & (f_ahead > 0) & np.isfinite(f + f_ahead)
+        with np.errstate(all="ignore"):
+            for _ in range(SECANTS):
+                moved = ahead - f_ahead * ((ahead - x) / (f_ahead - f))
+                moves = reached & np.isfinite(moved)
+                x, f, ahead = (
+                    np.where(moves, ahead, x),
+                    np.where(moves, f_ahead, f),
+                    np.where(moves, moved, ahead),
+                )
+                f_ahead = self._plain_gradient(np.where(reached, ahead, home)) - z
+        reached &= np.isfinite(f_ahead)
+        return np.where(reached, ahead, home), np.where(
+            reached, 8 * np.spacing(np.abs(ahead)), np.maximum(np.abs(home), 1.0)
+        )
 
     def interior(self, w: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
@@ -243,6 +280,12 @@ class CustomPotential(Potential):
                 break
         found = least <= 1e-8 * (np.linalg.norm(z) + np.linalg.norm(best) + 1)
         return best if found else np.full_like(w, np.nan)
+
+
+def _columns(levels: np.ndarray, z: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The column of a table for each coordinate of z (…, d); one column serves all where there is one."""
+    for j in range(z.shape[-1]):
+        yield levels[:, j if levels.shape[1] > 1 else 0], z[..., j]
 
 
 def _call(function: Any, w: np.ndarray) -> np.ndarray:
