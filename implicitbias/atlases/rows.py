@@ -243,7 +243,7 @@ def run_within(setting: Setting, task: Task) -> Seen:
         return 0.0
 
     # 1024 is where the step loops pause anyway: what is watched changes no number
-    save = {"every": 16} if setting.is_flow else {"every": 1024, "log": 10}
+    save = {"every": 1} if setting.is_flow else {"every": 1024, "log": 10}
     try:
         run = simulate(setting, stop, Save(**save, last=1, fields=(watch,)), rng=task.rng)
     except _TimeIsUp as up:
