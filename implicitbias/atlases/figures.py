@@ -8,7 +8,7 @@ import numpy as np
 
 from .letters import letter
 
-__all__ = ["draw_distances", "draw_margins", "draw_norms"]
+__all__ = ["by_norm", "draw_distances", "draw_margins", "draw_norms"]
 
 
 def draw_distances(atlas: Any, ax: Any) -> Any:
@@ -48,43 +48,45 @@ def _labels(points: np.ndarray, names: list[str]) -> list[tuple[np.ndarray, str]
     return places
 
 
-def draw_margins(atlas: Any, ax: Any) -> Any:
-    """The margin of each row in each norm as a fraction of the best; a ring on the norm that theory names.
+def by_norm(atlas: Any) -> list[int]:
+    """Row numbers (from 0): rows of one predicted norm together, then those of other programs, then those of none."""
+    norms = list(atlas.kind.norms)
 
-    Rows are grouped by their norm. Returns the cells and their colour bar.
+    def place(i: int) -> int:
+        row = atlas.rows[i]
+        return norms.index(row.norm) if row.norm in norms else len(norms) + (not row.rule)
+
+    return sorted(range(len(atlas.rows)), key=place)
+
+
+def draw_margins(atlas: Any, ax: Any) -> list[Any]:
+    """The margin of each row in each norm as a fraction of the best, a frame around that of the norm theory names.
+
+    Rows are in the order of :func:`by_norm`. Returns the cells and their colour bar.
     """
-    norms = atlas.kind.norms
-    rows = sorted(range(len(atlas.rows)), key=lambda i: _place(atlas.rows[i], list(norms)))
-    shown = np.array([[atlas.rows[i].measures.get(key, np.nan) for key in norms] for i in rows])
+    norms, rows = atlas.kind.norms, [atlas.rows[i] for i in by_norm(atlas)]
+    shown = np.array([[row.measures.get(key, np.nan) for key in norms] for row in rows])
     cells = ax.pcolormesh(
-        np.clip(shown.reshape(len(rows), len(norms)), 0.0, 1.0), cmap="cividis", vmin=0.0, vmax=1.0,
-        edgecolor="white", lw=0.6,
-    )  # fmt: skip
-    for y, i in enumerate(rows):
-        for x, key in enumerate(norms):
-            if np.isfinite(shown[y, x]):
-                colour = "white" if shown[y, x] < 0.6 else "black"
-                weight = "bold" if atlas.rows[i].norm == key else "normal"
-                ax.text(
-                    x + 0.5, y + 0.5, f"{shown[y, x]:.3f}", ha="center", va="center", color=colour, fontsize=5.5,
-                    weight=weight,
-                )  # fmt: skip
-            if atlas.rows[i].norm == key:
-                ax.add_patch(_frame(x, y))
-    ax.set(ylim=(len(rows), 0))
-    ax.set_xticks(np.arange(len(norms)) + 0.5, [norms[key].head for key in norms])
-    ax.set_yticks(np.arange(len(rows)) + 0.5, [f"{atlas.rows[i].name}  {i + 1}" for i in rows])
-    ax.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
+        np.clip(shown, 0.0, 1.0), cmap="cividis", vmin=0.0, vmax=1.0, edgecolor="white", lw=0.6
+    )
+    for (y, x), value in np.ndenumerate(shown):
+        named = rows[y].norm == list(norms)[x]
+        if np.isfinite(value):
+            ax.text(
+                x + 0.5, y + 0.5, f"{value:.3f}", ha="center", va="center", fontsize=5.5,
+                color="white" if value < 0.6 else "black", weight="bold" if named else "normal",
+            )  # fmt: skip
+        if named:
+            ax.add_patch(_frame(x, y))
+    ax.set_ylim(len(rows), 0)
+    ax.set_xticks(np.arange(len(norms)) + 0.5, [c.head for c in norms.values()])
+    ax.set_yticks(np.arange(len(rows)) + 0.5, [f"{atlas.rows[i].name}  {i + 1}" for i in by_norm(atlas)])
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
     for spine in ax.spines.values():
         spine.set_visible(False)
     bar = ax.figure.colorbar(cells, ax=ax, fraction=0.05, pad=0.03, label="margin / best margin")
     bar.outline.set_visible(False)
     return [cells, bar]
-
-
-def _place(row: Any, norms: list[str]) -> int:
-    """Rows of one predicted norm together; those without one last."""
-    return norms.index(row.norm) if row.norm in norms else len(norms) + (not row.rule)
 
 
 def _frame(x: float, y: float) -> Any:

@@ -72,7 +72,8 @@ def facts(atlas: Atlas) -> list[str]:
 
 STYLE = """
 body { max-width: 88rem; } .wide { overflow-x: auto; } table.atlas { font-size: .8rem; white-space: nowrap; }
-td.group { font-weight: 600; text-align: center; } td.selects { white-space: normal; min-width: 16rem; } .late { color: #b7791f; } p.facts { line-height: 1.7; }
+td.group { font-weight: 600; text-align: center; } .late { color: #b7791f; } p.facts { line-height: 1.7; }
+td.selects { white-space: normal; min-width: 16rem; }
 figure { max-width: 62rem; } figure.half { max-width: 40rem; } dl { display: grid; grid-template-columns: max-content
 1fr; gap: .15rem 1rem; margin: .5rem 0; font-size: .9rem; } dt { opacity: .7; } dd { margin: 0; }
 table.atlas tbody tr:hover { background: #8881; } figcaption { color: #555; font-size: .85rem; }

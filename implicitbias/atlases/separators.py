@@ -291,7 +291,7 @@ class Separators(Kind):
                 figures.draw_margins,
                 "Margin in each norm over the best; framed is the norm that theory names.",
                 (3.4 + 0.55 * len(self.norms), tall),
-                "tall",
+                "half",
             ),
             Figure(
                 figures.draw_distances,
