@@ -18,6 +18,9 @@ from .spectral_ball import maximize_in_ball
 
 __all__ = ["MaxMargin", "MaxMarginSolution", "NotSeparable", "max_margin"]
 
+TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+"""The least that HiGHS takes."""
+
 
 class NotSeparable(Infeasible):
     """The data admit no w with Zw > 0; ``weights`` p ≥ 0, Σp = 1 with Zᵀp = 0 prove it."""
@@ -106,7 +109,7 @@ class MaxMargin(Program):
         least = float(np.min(self._margins(w)))
         _, alpha = self.pair
         alpha = np.maximum(alpha, 0.0)
-        alpha = alpha / max(1.0, float(self.norm.dual(np.tensordot(alpha, self.Z, 1))))
+        alpha = alpha / float(self.norm.dual(np.tensordot(alpha, self.Z, 1)))
         bound = float(np.sum(alpha))
         if least <= 0:
             return Certificate(np.inf, np.inf, np.inf, alpha)
@@ -176,10 +179,13 @@ def _linear_program(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
     else:  # min Σ a + b : Z(a − b) ≥ 1, a, b ≥ 0
         A, cost, bounds = np.hstack([-Z, Z]), np.ones(2 * d), [(0.0, np.inf)] * (2 * d)
     b = np.concatenate([-np.ones(n), np.zeros(len(A) - n)])
-    result = linprog(cost, A_ub=A, b_ub=b, bounds=bounds, method="highs")
-    w = result.x[:d] if p == np.inf else result.x[:d] - result.x[d:]
-    alpha = np.maximum(-result.ineqlin.marginals[:n], 0.0)
-    return w / (np.min(Z @ w) * scale), alpha / scale
+    result = linprog(cost, A_ub=A, b_ub=b, bounds=bounds, method="highs", options=TIGHT)
+    x, y = result.x, result.ineqlin.marginals
+    rows, columns = np.flatnonzero(y), np.flatnonzero((x != 0) | (p == np.inf))
+    face = A[np.ix_(rows, columns)]  # of the optimum, which the solver meets to its tolerances
+    x[columns], y[rows] = _refined(face, b[rows], x[columns]), _refined(face.T, cost[columns], y[rows])
+    w = x[:d] if p == np.inf else x[:d] - x[d:]
+    return w / (np.min(Z @ w) * scale), np.maximum(-y[:n], 0.0) / scale
 
 
 def _active_set(Z: np.ndarray, p: float, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -193,8 +199,16 @@ def _active_set(Z: np.ndarray, p: float, w: np.ndarray) -> tuple[np.ndarray, np.
     b = 1 / (rows * size)
     u = nonnegative_least(np.vstack([A.T, b]), np.append(np.zeros(Z.shape[1]), 1.0))
     w, nu = onto_half_spaces(PNorm(p), np.zeros(Z.shape[1]), A, b, u / (1 - b @ u))
+    w = _refined(A[nu > 0], b[nu > 0], w)  # ∇ψ*(Aᵀν) loses digits where columns differ in size
     # ∇Σ|w|^p/p = Aᵀν gives ‖Aᵀν‖_q = ‖w‖_p^{p−1}: scaled to the unit ball of the dual norm
     return w * size, nu / LpNorm(p).value(w) ** (p - 1) / rows
+
+
+def _refined(A: np.ndarray, b: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """The w nearest to this one with Aw = b."""
+    for _ in range(2):
+        w = w + np.linalg.lstsq(A, b - A @ w, rcond=None)[0]
+    return w
 
 
 def _in_spectral_ball(Z: np.ndarray, norm: SchattenNorm, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
