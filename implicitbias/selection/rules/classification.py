@@ -96,6 +96,7 @@ CLASSIFICATION = Hypothesis("the problem is a Classification", is_a(Classificati
 SEPARABLE = Hypothesis(
     "the data are separable", lambda s: _inseparable_weights(s) is None, disproof=_inseparable_weights
 )
+EXPONENTIAL = Hypothesis("the loss is exponential (two classes)", lambda s: s.problem.loss_name == "exp")
 CLASSIFIED = Hypothesis("every sample has come to be classified correctly", _all_margins_positive, of="run")
 EXPONENTIAL_TAIL = Hypothesis(
     "the loss is exponential or logistic, in two classes",

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..half_spaces import HalfSpaceProjection
 from ..rule import Hypothesis, Rule
-from .classification import CLASSIFICATION, CLASSIFIED, SEPARABLE
+from .classification import CLASSIFICATION, CLASSIFIED, EXPONENTIAL, SEPARABLE
 from .common import NO_DECAY, mirror_form
 from .networks import UNIT_FLOW
 from .sparse_margins import BOTH_SIGNS, TWO_LAYERS
@@ -36,10 +36,6 @@ def multipliers_grow(setting: Any, level: float) -> bool:
     return bool(np.all(np.diff(path, axis=0) >= -1e-9 * np.max(path)))
 
 
-EXPONENTIAL = Hypothesis(
-    "the loss is exponential, in two classes",
-    lambda s: s.problem.loss_name == "exp" and s.problem.is_binary,
-)
 LARGE_START = Hypothesis(
     "the start is large: c = 2|uv| of u² − v², |u² − v²|/2 of u∘v, is at least 100 in every entry",
     lambda s: np.min(mirror_form(s)[0].log_c) >= np.log(LARGE),  # type: ignore[attr-defined]

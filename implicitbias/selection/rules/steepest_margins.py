@@ -10,7 +10,7 @@ from ...geometry import LpNorm
 from ...optimizers import GradientDescent, SteepestDescent
 from ..margins import MaxMargin
 from ..rule import Hypothesis, Rule
-from .classification import CLASSIFICATION, EXPONENTIAL_TAIL, SEPARABLE
+from .classification import CLASSIFICATION, EXPONENTIAL, EXPONENTIAL_TAIL, SEPARABLE
 from .common import LINEAR, NO_DECAY, VANISHING
 from .steepest import norm_of_steps
 
@@ -63,7 +63,7 @@ per_loss_rule = Rule(
     source="ji2021primaldual",
     hypotheses=(
         CLASSIFICATION,
-        Hypothesis("the loss is exponential", lambda s: s.problem.loss_name == "exp" and s.problem.is_binary),
+        EXPONENTIAL,
         LINEAR,
         Hypothesis(
             "the steps are η/L: per_loss=True, unnormalised, with one η",

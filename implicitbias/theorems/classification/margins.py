@@ -10,6 +10,7 @@ from ...optimizers import GradientFlow as Flow
 from ...optimizers import PreconditionedFlow
 from ...problems import Classification
 from ...selection import Hypothesis, MaxMargin, max_margin
+from ...selection.rules.classification import EXPONENTIAL as EXPONENTIAL
 from ...selection.rules.classification import margin_curve, max_margin_rule
 from .. import figures
 from ..base import Control, Theorem
@@ -74,7 +75,6 @@ def share_of_l2(setting: Setting) -> float:
     return float(np.min(Z @ w) / np.max(np.abs(w)) / max_margin(setting.problem, np.inf).margin)
 
 
-EXPONENTIAL = Hypothesis("the loss is exponential", lambda s: s.problem.loss_name == "exp")
 NORMS_DIFFER = Hypothesis(
     "the ℓ2 solution has at most 80 % of the largest ℓ∞ margin", lambda s: share_of_l2(s) <= 0.8
 )
