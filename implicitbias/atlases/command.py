@@ -30,8 +30,8 @@ With --classes, rows of these classes are separated instead, and a row tells of 
   log L        of the mean exponential loss (in several classes, the cross-entropy)
   margins      the least margin in each norm, as a fraction of the best that any direction has
   train        share of misclassified rows, of those that were fitted; held-out of the others
-  moved        how far the direction has moved since w was half as long: about as much is left to come;
-               a row whose direction has moved by more than 0.01 has the status budget
+  moved        how far the direction has moved since w was half as long (where it settles like 1/|w|, as much is left
+               to come); a row whose direction has moved by more than 0.02 has the status budget
   gap          one minus the fraction of the best margin, in the norm that theory names
   distance     between the direction and the predicted one, where there is only one
   selects      the program that theory says the setting solves, subject to margins of at least one; a dash and what

@@ -14,23 +14,17 @@ from ..problems import HeldOut, Regression
 from ..selection import Comparison, LeastNorm, Prediction
 from . import figures
 from .defaults import recipes
-from .kinds import Column, Figure, Kind, Measure, Seen, near
+from .kinds import SAME, Column, Figure, Kind, Measure, Seen, held_out_error, near
 
 __all__ = ["Interpolants"]
 
 SUPPORT = 1e-3
 """A coordinate counts as used when |w_j| exceeds this share of the largest."""
-SAME = 1e-6
-"""Solutions of a smaller relative distance are told as one: far above what the goals leave, far below what differs."""
 
 
 def _support(w: np.ndarray) -> float:
     size = np.abs(w)
     return float(np.sum(size > SUPPORT * np.max(size)))
-
-
-def _held_out(seen: Seen) -> float:
-    return np.nan if seen.held_out is None else float(seen.held_out.error(seen.run.w))
 
 
 class Interpolants(Kind):
@@ -46,7 +40,7 @@ class Interpolants(Kind):
             "support", "support", lambda s: _support(s.run.w), "{:.0f}",
             f"coordinates with |w_j| > {SUPPORT:g}·‖w‖∞",
         ),
-        Measure("held_out", "held-out", _held_out, "{:.3f}", "mean squared error on rows that were not fitted"),
+        Measure("held_out", "held-out", held_out_error, "{:.3f}", "mean squared error on rows that were not fitted"),
     )  # fmt: skip
     explanation = (
         "Each row is one setting: a model, an optimizer and a start. <b>status</b> says how its run ended; rows with "
@@ -115,7 +109,7 @@ class Interpolants(Kind):
 
     def groups(self, rows: Sequence[Any], distances: np.ndarray) -> list[list[int]]:
         """The converged rows, those of one solution together."""
-        return near([i for i, row in enumerate(rows) if row.converged and row.w is not None], distances, SAME)
+        return near([i for i, row in enumerate(rows) if row.converged and row.w is not None], distances)
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -15,6 +15,10 @@ from ..selection import Comparison, Prediction
 __all__ = ["Column", "Figure", "Kind", "Limits", "Measure", "Seen"]
 
 
+SAME = 1e-6
+"""Points of a smaller relative distance are told as one: far above what goals leave, far below what differs."""
+
+
 class Limits(NamedTuple):
     """Default limits on the steps that a fused loop takes, on those of single samples, and on those of Python."""
 
@@ -176,11 +180,16 @@ class Kind(ABC):
         return lines
 
 
-def near(rows: Sequence[int], distances: np.ndarray, same: float) -> list[list[int]]:
-    """``rows`` in groups: each is within ``same`` of the first of its group."""
+def held_out_error(seen: Seen) -> float:
+    """That of the run; NaN without held-out rows."""
+    return np.nan if seen.held_out is None else float(seen.held_out.error(seen.run.w))
+
+
+def near(rows: Sequence[int], distances: np.ndarray) -> list[list[int]]:
+    """``rows`` in groups: each is the same as the first of its group."""
     groups: list[list[int]] = []
     for i in rows:
-        group = next((g for g in groups if distances[i, g[0]] <= same), None)
+        group = next((g for g in groups if distances[i, g[0]] <= SAME), None)
         groups.append([i]) if group is None else group.append(i)
     return groups
 

@@ -162,7 +162,7 @@ def atlas(
     only : names, or parts of names in any case; a row runs when one of them occurs in its name.
     stop : goals of each run; None: a residual of 1e-11‖y‖, or a gradient of 1e-12‖∇L(0)‖ where Xw = y has no
         solution. Of directions: log t = 10⁴ for flows, the budget for steps; a row is "converged" when its direction
-        has moved by at most 0.01 since w was half as long.
+        has moved by at most 0.02 since w was half as long.
     steps, seconds : the budget of one run, the latter in processor time (:class:`Budget`). A run that exceeds
         it is a row that says so.
     seed : of the random methods. The same seed gives the same numbers whatever ``jobs`` and ``only`` are, but

@@ -17,14 +17,16 @@ __all__ = ["facts", "figure_svg", "html_page", "plain_row", "rich_table"]
 
 
 def _columns(kind: Kind, folds: int = 0) -> list[Column]:
-    """Columns of numbers; the cross-validated error only where there are folds."""
+    """Columns of numbers; where there are folds, the cross-validated error beside the held-out one."""
     validated = Column(f"{folds}-fold", lambda row: row.cross_validated, "{:.3f}")
-    return [*kind.columns, *([validated] if folds else [])]
+    columns = list(kind.columns)
+    after = 1 + [c.head for c in columns].index("held-out")
+    return [*columns[:after], *([validated] if folds else []), *columns[after:]]
 
 
 def _selects(row: AtlasRow) -> str:
     """The predicted program, short; the rule where it gives a point or a curve instead; else what is missed."""
-    missed = f"— needs that {row.nearest}" if row.nearest else "—"
+    missed = f"— needs that {row.nearest.split(':')[0]}" if row.nearest else "—"
     return short(row.program) or row.rule or missed
 
 

@@ -17,13 +17,15 @@ from ..selection import (
     FourierMargin,
     MaxMargin,
     NoPrediction,
+    NotSeparable,
     Prediction,
     SignedMargin,
     max_margin,
 )
+from ..selection.margins import separating_direction
 from . import figures
 from .classifiers import recipes
-from .kinds import Column, Figure, Kind, Limits, Measure, Seen, near, pairwise
+from .kinds import Column, Figure, Kind, Limits, Measure, Seen, held_out_error, near, pairwise
 
 __all__ = ["Separators"]
 
@@ -31,8 +33,6 @@ LOG_TIME = 1e4
 """log t at which flows end: a direction is approached like 1/log t."""
 SETTLED = 2e-2
 """A direction that has moved by less since its w was half as long is told as settled."""
-SAME = 1e-6
-"""Predicted directions that are nearer are one."""
 
 
 class NormColumn(NamedTuple):
@@ -54,10 +54,6 @@ def _is_confined(setting: Setting) -> bool:
 def _training(seen: Seen) -> float:
     problem = seen.run.setting.problem
     return HeldOutClasses(problem.X, problem.y).error(seen.run.w)
-
-
-def _held_out(seen: Seen) -> float:
-    return np.nan if seen.held_out is None else float(seen.held_out.error(seen.run.w))
 
 
 def moved(seen: Seen) -> float:
@@ -87,7 +83,9 @@ def unit(w: np.ndarray) -> np.ndarray:
 
 MARGINAL = (
     Measure("training", "train", _training, "{:.3f}", "share of misclassified fitted rows"),
-    Measure("held_out", "held-out", _held_out, "{:.3f}", "share of misclassified rows that were not fitted"),
+    Measure(
+        "held_out", "held-out", held_out_error, "{:.3f}", "share of misclassified rows that were not fitted"
+    ),
     Measure("moved", "moved", moved, "{:.1e}", "how far the direction has moved since w was half as long"),
     Measure("gap", "gap", gap, "{:.1e}", "1 − margin/best margin in the norm that theory names"),
 )
@@ -111,19 +109,20 @@ class Separators(Kind):
         "program that theory says the setting solves, <b>gap</b> one minus the fraction in the norm of that program, "
         "and <b>distance</b> that between the directions, where the program has one solution; rows with one letter "
         "have one prediction. <b>moved</b> is how far the direction has moved since w was half as long (under decay: "
-        "since half of the steps): about as much is left to come. <b>status</b> is <i>converged</i> where that is at "
-        f"most {SETTLED:g}, and <i>budget</i> where the direction still moves. Where no rule answers, the row says "
-        "which hypothesis each misses."
+        "since half of the steps): where it settles like 1/‖w‖, as much is left to come. <b>status</b> is "
+        f"<i>converged</i> where that is at most {SETTLED:g}, and <i>budget</i> where the direction still moves. Where "
+        "no rule answers, the row says which hypothesis each misses."
     )
 
     def __init__(self, problem: Classification, about: Mapping[str, Any] | None = None) -> None:
         super().__init__(problem, about)
         try:
-            self.best = {key: self._best(c.norm) for key, c in self.norms.items()}
-        except NoPrediction as refusal:
-            raise NoPrediction(
-                self._inseparable(refusal.certificate), certificate=refusal.certificate
-            ) from refusal
+            separating_direction(problem.Z)
+        except NotSeparable as proof:
+            raise NoPrediction(self._inseparable(proof.weights), certificate=proof.weights) from proof
+        except ArithmeticError as undecided:
+            raise ValueError(str(undecided)) from undecided
+        self.best = {key: self._best(c.norm) for key, c in self.norms.items()}
 
     def _best(self, norm: Any) -> float:
         """The best margin in a norm; NaN where its solver fails."""
@@ -229,7 +228,7 @@ class Separators(Kind):
         """The rows with a prediction, those of one prediction together."""
         points = [None if row.predicted is None else unit(row.predicted) for row in rows]
         apart = pairwise(points, self.problem.w_shape)
-        return near([i for i, p in enumerate(points) if p is not None], apart, SAME)
+        return near([i for i, p in enumerate(points) if p is not None], apart)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -273,7 +272,10 @@ class Separators(Kind):
                 f"{about['length']:.4g}, so that max ‖x‖₂ = 1"
             )
         lines += self.left_out()
-        told = ", ".join(f"{c.head} {self.best[key]:.4g}" for key, c in self.norms.items())
+        told = ", ".join(
+            f"{c.head} {self.best[key]:.4g}" if np.isfinite(self.best[key]) else f"{c.head} not found"
+            for key, c in self.norms.items()
+        )
         lines.append(f"best margin of any direction: {told}")
         if np.isfinite(atlas.baseline):
             lines.append(f"held-out error of the class of most fitted rows: {atlas.baseline:.3f}")
