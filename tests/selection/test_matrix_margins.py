@@ -86,3 +86,45 @@ def test_the_bound_in_every_norm(word):
     lhs = (gamma - margins) * np.cumsum(eta)
     spent = np.cumsum(0.5 * DUAL_SIZES[word] ** 2 * eta**2 + gamma * eta * (1 - r[:-1]))
     assert np.all(lhs <= np.log(6 * np.log(3)) + 6 * data.loss(W[1:]) + spent)
+
+
+@pytest.mark.parametrize("seed", [1, 3, 6])
+def test_the_curve_of_the_flow_in_several_classes(seed):
+    """W(t) = Ŵ log t + W̃ on the span of the support vectors: to t = e^{1000}, where e^{−κ log t} is below rounding."""
+    rng = np.random.default_rng(seed)
+    data = ib.Classification(rng.standard_normal((6, 12)), [0, 1, 2] * 2)
+    setting = ib.Setting(data, ib.Linear(), ib.GradientFlow(), rng.standard_normal((3, 12)))
+    run = ib.simulate(setting, ib.Stop(log_time=1000.0), rtol=1e-12)
+    prediction = ib.predict(setting, run)
+    curve = prediction.value
+    assert curve.kappa * 1000 >= 30
+    off = run.w - prediction.at(log_time=1000.0)
+    assert np.linalg.norm(curve.project(off)) <= 1e-9
+    if len(curve.support) == len(data.Z):
+        assert np.linalg.norm(off) <= 1e-9
+    assert prediction.at([1.0, 2.0]).shape == (2, 3, 12)
+    best = ib.max_margin(data, "frobenius")
+    np.testing.assert_allclose(prediction.direction, best.direction, atol=1e-12)
+    # t L → Σ_S α_i = 1/γ², α_i the multipliers of Ŵ
+    assert run.log_loss + 1000.0 == pytest.approx(-2 * np.log(best.margin), abs=1e-9)
+
+
+def test_gradient_descent_in_several_classes():
+    """Orthonormal inputs: W̃ and κ are those of the flow, and Euler's error is of relative size log t/t."""
+    data = ib.Classification(np.eye(3, 6), [0, 1, 2], "logistic")
+    setting = ib.Setting(data, ib.Linear(), ib.GradientDescent(1.0))
+    run = ib.simulate(setting, ib.Stop(steps=5000))
+    prediction = ib.predict(setting, run)
+    # z_ic = (e_y − e_c)x: Ŵ_y = ⅔x, Ŵ_c = −⅓x, so that α = ⅓ each and ‖Ŵ‖² = 2
+    np.testing.assert_allclose(prediction.value.alpha, 1 / 3, rtol=1e-12)
+    assert np.linalg.norm(run.w - prediction.at(5000.0)) <= 1e-2
+
+
+def test_every_sample_classified_is_seen_by_the_loss():
+    """nL < ln 2 in several classes: ln k would admit a margin of −ln(k − 1)."""
+    data = problem()
+    setting = ib.Setting(data, ib.Linear(), ib.GradientDescent(0.1))
+    early = ib.simulate(setting, ib.Stop(steps=1))
+    assert early.loss < np.log(3)
+    with pytest.raises(ib.NoPrediction, match="every sample has come to be classified correctly"):
+        ib.predict(setting, early)

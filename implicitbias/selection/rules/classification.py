@@ -20,10 +20,11 @@ class MarginCurve:
     """w(t) ≈ ŵ log t + w̃ on the span of the support vectors, for a loss with the tail Σ_i c_i e^{−z_i·w}.
 
     ŵ = Σ_S α_i z_i is the ℓ2 maximum-margin vector and w̃ ∈ span S solves c_i e^{−z_i·w̃} = α_i on S, in the time
-    t of the flow. Z (n, d) are the signed inputs, ``weights`` c is (n,) or one number, 1/n for the mean exponential
-    or logistic loss. ``on`` (d, |S|) is an orthonormal basis of span S; off it the limit depends on the path
-    unless all samples are support vectors, and the curve gives the component of ``w0`` there. ``kappa`` is the
-    exponent of the approach t^{−κ}, the least of ``exponents``: the eigenvalues of Σ_S α_i z_i z_iᵀ on span S,
+    t of the flow. Z (n, d) are the signed inputs, or of several classes the (m, k, d) matrices (e_y − e_c)xᵀ, with
+    W (k, d) in place of w; ``weights`` c is (n,) or one number, 1/n for the mean exponential or logistic loss, and
+    for the cross-entropy. ``on`` (d, |S|), or (kd, |S|), is an orthonormal basis of span S; off it the limit depends
+    on the path unless all samples are support vectors, and the curve gives the component of ``w0`` there. ``kappa``
+    is the exponent of the approach t^{−κ}, the least of ``exponents``: the eigenvalues of Σ_S α_i z_i z_iᵀ on span S,
     and z_i·ŵ − 1 for the samples outside S.
     """
 
@@ -33,19 +34,20 @@ class MarginCurve:
         alpha = self.program.multipliers
         self.support = np.flatnonzero(alpha > 1e-9 * alpha.max())
         self.alpha = alpha[self.support]
-        ZS, c = Z[self.support], np.broadcast_to(weights, len(Z))[self.support]
-        self.residual = np.linalg.lstsq(ZS, np.log(c / self.alpha), rcond=None)[0]
+        rows = Z.reshape(len(Z), -1)
+        ZS, c = rows[self.support], np.broadcast_to(weights, len(Z))[self.support]
+        self.residual = np.linalg.lstsq(ZS, np.log(c / self.alpha), rcond=None)[0].reshape(w0.shape)
         self.on, _ = np.linalg.qr(ZS.T)
         self.w0 = w0
         H = self.on.T @ (ZS.T * self.alpha) @ ZS @ self.on
-        gaps = np.delete(Z @ self.what, self.support) - 1
+        gaps = np.delete(rows @ self.what.ravel(), self.support) - 1
         self.exponents = np.sort(np.concatenate([np.linalg.eigvalsh(H), gaps]))
         self.kappa = float(self.exponents[0])
 
     def project(self, w: np.ndarray) -> np.ndarray:
-        """P_S w."""
-        projected: np.ndarray = (w @ self.on) @ self.on.T
-        return projected
+        """P_S w, for w (..., d) or (..., k, d)."""
+        projected: np.ndarray = w.reshape(*w.shape[: w.ndim - self.w0.ndim], -1) @ self.on @ self.on.T
+        return projected.reshape(w.shape)
 
     @property
     def constant(self) -> np.ndarray:
@@ -56,7 +58,7 @@ class MarginCurve:
     def __call__(self, t: Any = None, *, log_time: Any = None) -> np.ndarray:
         """ŵ log t + w̃ + (I − P_S)w₀."""
         tau = np.log(np.asarray(t, dtype=float)) if log_time is None else np.asarray(log_time, dtype=float)
-        curve: np.ndarray = tau[..., None] * self.what + self.constant
+        curve: np.ndarray = np.multiply.outer(tau, self.what) + self.constant
         return curve
 
 
@@ -72,9 +74,9 @@ def margin_curve(setting: Any, run: Any = None) -> MarginCurve:
 
 
 def _all_margins_positive(run: Any) -> bool:
-    """log L < log ℓ(0) − log n: then no sample has a margin ≤ 0, and the loss can only tend to zero."""
+    """nL < ℓ(0), or ln 2 in several classes: then no sample has a margin ≤ 0, and the loss can only tend to zero."""
     problem = run.setting.problem
-    at_zero = float(problem.log_loss(np.zeros(problem.w_shape)))
+    at_zero = float(problem.log_loss(np.zeros(problem.w_shape))) if problem.is_binary else np.log(np.log(2))
     return bool(np.all(run.log_loss < at_zero - np.log(problem.n)))
 
 
@@ -101,6 +103,10 @@ CLASSIFIED = Hypothesis("every sample has come to be classified correctly", _all
 EXPONENTIAL_TAIL = Hypothesis(
     "the loss is exponential or logistic, in two classes",
     lambda s: s.problem.loss_name in ("exp", "logistic") and s.problem.is_binary,
+)
+CROSS_ENTROPY = Hypothesis(
+    "the loss is the cross-entropy of more than two classes",
+    lambda s: s.problem.loss_name == "logistic" and not s.problem.is_binary,
 )
 
 
@@ -136,5 +142,12 @@ max_margin_rule = Rule(
     name="ℓ2 maximum margin of gradient descent and flow",
     source="soudry2018separable",
     hypotheses=(CLASSIFICATION, EXPONENTIAL_TAIL, LINEAR, FLOW_LIKE, NO_DECAY, SEPARABLE, CLASSIFIED),
+    apply=margin_curve,
+)
+
+classes_margin_rule = Rule(
+    name="Frobenius maximum margin of gradient descent and flow in several classes",
+    source="soudry2018separable",
+    hypotheses=(CLASSIFICATION, CROSS_ENTROPY, LINEAR, FLOW_LIKE, NO_DECAY, SEPARABLE, CLASSIFIED),
     apply=margin_curve,
 )
