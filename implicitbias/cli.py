@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     from . import __version__
     from .atlases.command import add_command as add_atlas
+    from .discovery.design_command import add_command as add_design
     from .discovery.identify_command import add_command as add_identify
 
     parser = argparse.ArgumentParser(
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_atlas(commands)
     add_identify(commands)
+    add_design(commands)
 
     command = commands.add_parser("cite", help="the BibTeX behind a theorem")
     command.add_argument("id", metavar="ID")

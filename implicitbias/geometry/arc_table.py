@@ -216,10 +216,12 @@ def _chord(
     j = np.clip(np.searchsorted(edges, real, "right") - 1, 0, len(edges) - 2)
     a = edges[j]
     powers = np.ones((N, *x.shape), x.dtype)
-    powers[1:] = 2 * (x - a) / (edges[j + 1] - a) - 1
-    first, *rest = np.sum(coefficients[:, :, j] * np.multiply.accumulate(powers), axis=1)
+    with np.errstate(invalid="ignore"):  # at infinite x
+        powers[1:] = 2 * (x - a) / (edges[j + 1] - a) - 1
+        first, *rest = np.sum(coefficients[:, :, j] * np.multiply.accumulate(powers), axis=1)
+        parts = (others[j] + (x - a) * first, *rest)
     beyond = ~(real <= edges[-1] * (1 + 4 * EPS))
-    return [np.where(beyond, np.inf, part) for part in (others[j] + (x - a) * first, *rest)]
+    return [np.where(beyond, np.inf, part) for part in parts]
 
 
 def polyval(x: Any, coefficients: np.ndarray) -> Any:

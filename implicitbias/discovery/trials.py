@@ -1,0 +1,159 @@
+"""The forms of a regulariser put to the test on drawn regressions, against its own Bregman projections."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..dynamics import Setting, Stop, simulate
+from ..geometry import Potential
+from ..models import Linear
+from ..optimizers import GradientDescent
+from ..problems import Regression
+from ..selection import BregmanProjection
+from .forms import design, keeps_signs, obstacle
+
+__all__ = ["Trial", "trials"]
+
+PROBLEMS, ROWS, DIMENSION = 2, 5, 15
+TRIES = 200
+STOP = Stop(loss=1e-22, steps=50_000)
+ROUNDING = 1e-7
+"""Distances that a loss of 1e-22, and a projection, leave."""
+EXACT, ORDER, LAW = 0.01, (1.6, 2.5), 0.1
+"""The least relative error of an identified ρ′ that fails, the quotients that mean first order, and how far from 2
+the quotient of errors may be."""
+
+
+class Trial(NamedTuple):
+    """What one form did at a step η and at η/2.
+
+    distances : ‖w − w*‖/‖w*‖ at both, root mean square over the problems, w* the projection.
+    ratio : its error to first order in η over that of the reparametrisation; NaN where there is none.
+    identified : the relative error of the ρ′ that ``identify`` reads off its solutions at η; NaN: it found none.
+    """
+
+    form: str
+    step: float
+    distances: tuple[float, float]
+    ratio: float
+    identified: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the errors are as the 0 : 1 : 2 law says, and ρ′ is found again up to them."""
+        far, near = self.distances
+        exact = far <= ROUNDING and near <= ROUNDING
+        halved = exact or ORDER[0] * near <= far <= ORDER[1] * near
+        wanted = {"mirror": 0.0, "preconditioner": 2.0}.get(self.form, 1.0)
+        lawful = np.isnan(self.ratio) or abs(self.ratio - wanted) <= LAW
+        found = self.identified <= EXACT + 5 * far
+        return bool(found and lawful and (exact if self.form == "mirror" else halved))
+
+
+def trials(psi: Potential, low: float, high: float, forms: Any, rng: Any = 0) -> list[Trial]:
+    """Each of the ``forms`` that exist, on problems whose solutions lie in (low, high)."""
+    rng = np.random.default_rng(rng)
+    drawn, w0 = _draw(psi, low, high, rng)
+    eta = 0.2 * float(np.min(psi.hessian(np.linspace(low, high, 41)[1:-1])))
+    asked = [form for form in forms if obstacle(psi, form) is None]
+    run = [
+        *asked,
+        *({"reparametrization"} - set(asked) if obstacle(psi, "reparametrization") is None else ()),
+    ]
+    for _ in range(6):
+        ends = {form: [[_end(psi, form, p, w0, e) for p, _ in drawn] for e in (eta, eta / 2)] for form in run}
+        if all(w is not None for both in ends.values() for end in both for w in end):
+            break
+        eta /= 2
+    else:
+        raise ValueError(f"no step down to {2 * eta:.2g} leads all forms to solutions in ({low:g}, {high:g})")
+    goals = np.array([w for _, w in drawn])
+    off = {form: np.array(both) - goals for form, both in ends.items()}
+    first = {form: 4 * both[1] - both[0] for form, both in off.items()}
+    unit = first.get("reparametrization")
+    return [
+        Trial(
+            form, eta,
+            (float(np.linalg.norm(off[form][0]) / np.linalg.norm(goals)),
+             float(np.linalg.norm(off[form][1]) / np.linalg.norm(goals))),
+            _quotient(first[form], unit, ROUNDING * float(np.linalg.norm(goals))),
+            _identified(psi, form, w0, eta, (low, high), rng),
+        )
+        for form in asked
+    ]  # fmt: skip
+
+
+def _quotient(first: np.ndarray, unit: np.ndarray | None, rounding: float) -> float:
+    """The component of one error along another, where that is not rounding."""
+    if unit is None or np.linalg.norm(unit) <= rounding:
+        return np.nan
+    return float(np.sum(first * unit) / np.sum(unit * unit))
+
+
+def _draw(
+    psi: Potential, low: float, high: float, rng: np.random.Generator
+) -> tuple[list[tuple[Regression, np.ndarray]], np.ndarray]:
+    """Regressions with XXᵀ = nI and their projections w*, and the start w₀: zero, or one that flows can leave."""
+    held = keeps_signs(psi) or not low < 0 < high
+    w0 = np.full(DIMENSION, 0.5 * (low + high) if held else 0.0)
+    drawn: list[tuple[Regression, np.ndarray]] = []
+    for _ in range(TRIES):
+        X = np.sqrt(ROWS) * np.linalg.qr(rng.standard_normal((DIMENSION, ROWS)))[0].T
+        problem = Regression(X, X @ rng.uniform(low, high, DIMENSION))
+        try:
+            w = BregmanProjection(psi, psi.gradient(w0), problem.X, problem.y).solution
+        except (ArithmeticError, ValueError):
+            continue
+        if np.all((w > low) & (w < high)):
+            drawn.append((problem, w))
+        if len(drawn) == PROBLEMS:
+            return drawn, w0
+    raise ValueError(
+        f"of {TRIES} drawn problems fewer than {PROBLEMS} have projections in ({low:g}, {high:g})"
+    )
+
+
+def _setting(psi: Potential, form: str, problem: Regression, w0: np.ndarray, eta: float) -> Setting:
+    if form != "reparametrization":
+        return Setting(problem, Linear(), design(psi, form, eta), w0)
+    model = design(psi, form)
+    return Setting(problem, model, GradientDescent(eta), model.straighten(w0))
+
+
+def _end(psi: Potential, form: str, problem: Regression, w0: np.ndarray, eta: float) -> np.ndarray | None:
+    """Where a form ends; None where it does not arrive."""
+    try:
+        run = simulate(_setting(psi, form, problem, w0, eta), STOP)
+    except ValueError:  # a step out of the domain
+        return None
+    return run.w if run.converged else None
+
+
+def _identified(
+    psi: Potential, form: str, w0: np.ndarray, eta: float, ends: tuple[float, float], rng: np.random.Generator
+) -> float:
+    """max |aρ̂′ (+ b) − ρ′| / max |ρ′| over the identified range, a (and b, where signs are kept) the best."""
+    from .bias import aligned
+    from .identification import identify
+
+    size = max(map(abs, ends))
+    start: Any = float(w0[0])
+    model = Linear()
+    if form == "reparametrization":
+        model = design(psi, form)
+        start = model.straighten(np.full(30, start))
+    optimizer = GradientDescent(eta) if form == "reparametrization" else design(psi, form, eta)
+    try:
+        found = identify(
+            optimizer, model, start, problems=12, rng=rng, cover=(0.1 * size, 0.7 * size), stop=STOP
+        )  # fmt: skip
+    except ValueError:
+        return np.nan
+    if found.potential is None or found.range is None:
+        return np.nan
+    w = np.linspace(*found.range, 200)
+    wanted = psi.gradient(w) - (0.0 if w0[0] else psi.gradient(np.zeros(1)))
+    seen = aligned(found.potential(w), wanted)
+    return float(np.max(np.abs(seen - wanted)) / np.max(np.abs(wanted)))
