@@ -68,9 +68,10 @@ class Draw:
                 y = np.sign(X @ planted)
                 yield Classification(X, y if np.ptp(y) else y * np.where(np.arange(n) == 0, -1, 1), self.loss)
             else:
-                # where signs may be kept, a solution with those of the start must exist
+                # where signs may be kept, a solution with those of the start must exist, away from zero
                 w0 = source.w0(Regression(X, X @ planted))
-                yield Regression(X, X @ np.where(w0 == 0, planted, np.sign(w0) * np.abs(planted)))
+                inside = np.sign(w0) * np.max(np.abs(planted)) * rng.uniform(0.05, 1.0, size)
+                yield Regression(X, X @ np.where(w0 == 0, planted, inside))
 
 
 def _planted(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

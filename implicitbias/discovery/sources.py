@@ -94,13 +94,13 @@ def _init(model: Any, start: Any, problem: Problem) -> Any:
     w0 = np.full(problem.w_shape, number("start", start, "be finite", lambda x: True))
     if isinstance(model, Linear):
         return w0
-    theta_of = getattr(model, "theta_of", None)
-    if theta_of is None:
+    straighten = getattr(model, "straighten", None)
+    if straighten is None:
         raise ValueError(
             f"start = {start!r} is a predictor w₀; {type(model).__name__} needs to know its parameters: give "
             "start=Balanced(scale), or θ as an array"
         )
-    return theta_of(w0)
+    return straighten(w0)
 
 
 def _default_stop(setting: Setting) -> Stop:
