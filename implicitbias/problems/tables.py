@@ -135,19 +135,20 @@ class Table:
         held = ", ".join(f"{v:g}" for v in values[:12]) + (
             f", … ({len(values)} in all)" if len(values) > 12 else ""
         )
-        codes = np.unique(np.asarray(classes, dtype=float))
-        for code in codes:
-            if code not in values:
-                raise ValueError(
-                    f"the target {self.target!r} of {self.source} has no class {code:g}; it has {held}"
-                )
+        codes, where = (
+            np.unique(np.asarray(classes, dtype=float)),
+            f"the target {self.target!r} of {self.source}",
+        )
+        foreign = np.setdiff1d(codes, values)
+        if foreign.size:
+            hint = "; without classes it is fitted as a regression" if len(values) > 12 else ""
+            raise ValueError(f"{where} has no class {foreign[0]:g}; it has {held}{hint}")
         if len(codes) < 2:
-            raise ValueError(
-                f"at least two classes are needed, got {', '.join(f'{c:g}' for c in codes) or 'none'}"
-            )
+            given = ", ".join(f"{c:g}" for c in codes) or "none"
+            raise ValueError(f"at least two classes are needed, got {given}")
         if codes.tolist() != [-1.0, 1.0] and np.any((codes < 0) | (codes != np.round(codes))):
             raise ValueError(
-                f"the target {self.target!r} of {self.source} holds {held}: class codes are integers ≥ 0, or −1 and "
-                "1; without classes it is fitted as a regression"
+                f"{where} holds {held}: class codes are integers ≥ 0, or −1 and 1; without classes it is fitted as a "
+                "regression"
             )
         return tuple(float(c) for c in codes)
