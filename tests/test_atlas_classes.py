@@ -185,6 +185,12 @@ def test_what_cannot_be_separated_is_named():
     np.testing.assert_allclose(refusal.value.certificate, [0, 0.5, 0.5, 0], atol=1e-12)
 
 
+def test_what_cannot_be_separated_of_several_classes():
+    X = np.vstack([np.eye(3), [[1.0, 1.0, 0.0]], [[1.0, 1.0, 0.0]]])
+    with pytest.raises(ib.NoPrediction, match=r"on 2 of the 5 fitted rows \(3, 4; from 0\)"):
+        ib.atlas(ib.Classification(X, [0, 1, 2, 0, 1]))
+
+
 def test_held_out_rows_are_checked(three):
     for held, message in (
         ((np.ones((2, 3)), [0, 1]), r"must be finite \(m, 4\) with m labels"),
@@ -356,6 +362,17 @@ def test_rows_that_cannot_be_separated_are_rows_of_the_table(capsys, table_file)
     assert all(row % 3 in (0, 1) for row in rows)  # species 0 and 1
     assert "of the table" in err
     assert "poly2" in err
+
+
+def test_negative_class_codes(capsys, tmp_path, rng):
+    path = tmp_path / "signs.txt"
+    y = np.tile([-1, 1], 10)
+    path.write_text(
+        "\n".join(f"{3 * s + x:.4f} {x:.4f} {s}" for s, x in zip(y, rng.uniform(-1, 1, 20))), encoding="utf-8"
+    )
+    argv = ("--data", path, "--classes=-1,1", "--only", "DualAcc", "--steps", 100, "--jobs", 1, "--json", "-")
+    code, out, _ = call(capsys, *argv)
+    assert (code, json.loads(out)["problem"]["classes"]) == (0, [-1.0, 1.0])
 
 
 def test_words_are_no_class_codes(capsys, table_file):

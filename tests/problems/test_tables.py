@@ -270,3 +270,89 @@ def test_folds_hold_out_each_row_once_in_the_unit_of_the_whole(rng):
         split.folds(11)
     with pytest.raises(ValueError, match="folds must be an integer ≥ 2"):
         split.folds(1)
+
+
+# -- classes ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def labelled(rng):
+    """Thirty rows of the classes 2, 5 and 7 in three columns."""
+    return ib.Table(5 + 3 * rng.standard_normal((30, 3)), np.tile([5.0, 2.0, 7.0], 10))
+
+
+def test_rows_of_some_classes(labelled):
+    split = labelled.split(samples=12, classes=(7, 2))
+    assert split.classes == (2.0, 7.0)
+    assert set(labelled.y[split.fit_rows]) == set(labelled.y[split.test_rows]) == {2.0, 7.0}
+    assert (len(split.fit_rows), len(split.test_rows)) == (12, 8)
+    assert split.problem.classes == (2.0, 7.0)
+    np.testing.assert_array_equal(split.problem.y, np.where(labelled.y[split.fit_rows] == 7, 1, -1))
+    assert sum(split.counts.values()) == 12
+
+
+def test_columns_of_classes_are_standardised_then_divided_by_one_number(labelled):
+    split = labelled.split(samples=12, classes=(2, 5, 7))
+    X = split.problem.X * split.length
+    np.testing.assert_allclose(X.mean(0), [0, 0, 0, 1], atol=1e-14)
+    np.testing.assert_allclose(X[:, :3].var(0), 1, rtol=1e-12)
+    assert np.linalg.norm(split.problem.X, axis=1).max() == pytest.approx(1, rel=1e-15)
+    assert split.names == ("x1", "x2", "x3", "intercept")
+    fit, held = labelled.X[split.fit_rows], split.held_out
+    np.testing.assert_allclose(
+        held.X[:, :3] * split.length, (labelled.X[split.test_rows] - fit.mean(0)) / fit.std(0), rtol=1e-12
+    )
+    np.testing.assert_array_equal(held.X[:, 3] * split.length, 1.0)
+    np.testing.assert_array_equal(np.array(split.classes)[held.y], labelled.y[split.test_rows])
+
+
+def test_default_number_of_rows_of_classes(labelled):
+    assert len(labelled.split(classes=(2, 5)).fit_rows) == 10  # half of twenty
+    many = ib.Table(np.arange(4000.0).reshape(2000, 2), np.tile([0.0, 1.0, 2.0, 3.0], 500))
+    assert len(many.split(classes=(0, 1)).fit_rows) == 500
+    assert len(many.split(classes=(0, 1, 2)).fit_rows) == 250  # 500 margins
+
+
+def test_what_a_split_of_classes_says(labelled):
+    about = labelled.split(samples=12, classes=(2, 5)).describe()
+    assert (about["classes"], sum(about["counts"]), about["fitted"]) == ([2.0, 5.0], 12, 12)
+    assert len(about["fitted_rows"]) == 12
+
+
+def test_folds_of_classes_share_the_rows(labelled):
+    split = labelled.split(samples=20, classes=(2, 5), test=0)
+    folds = split.folds(4)
+    assert split.held_out is None
+    assert [(problem.n, len(held.y)) for problem, held in folds] == [(15, 5)] * 4
+    right = np.array([0.0, 0.0, 0.0, 1.0])  # says always the larger class
+    assert sum(5 * held.error(right) for _, held in folds) == np.sum(split.problem.y < 0)
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ((2, 3), r"no class 3; it has 2, 5, 7$"),
+        ((2,), "at least two classes are needed, got 2"),
+        ((2, 2.0), "at least two classes are needed, got 2"),
+        ((), "at least two classes are needed, got none"),
+    ],
+)
+def test_classes_that_are_refused(labelled, classes, message):
+    with pytest.raises(ValueError, match=message):
+        labelled.split(classes=classes)
+
+
+def test_targets_that_are_no_class_codes(rng):
+    X = rng.standard_normal((20, 2))
+    with pytest.raises(ValueError, match="class codes are integers ≥ 0, or −1 and 1; without classes"):
+        ib.Table(X, np.tile([0.5, 1.5], 10)).split(classes=(0.5, 1.5))
+    with pytest.raises(ValueError, match=r"has no class 3; .* \(20 in all\); without classes it is fitted"):
+        ib.Table(X, np.arange(20.0) + 0.5).split(classes=(3, 8))
+    signs = ib.Table(X, np.tile([-1.0, 1.0], 10)).split(classes=(-1, 1))
+    assert signs.problem.classes == (-1.0, 1.0)
+
+
+def test_a_class_without_fitted_rows(rng):
+    table = ib.Table(rng.standard_normal((40, 2)), np.append(np.zeros(39), 1.0))
+    with pytest.raises(ValueError, match="none of the 2 fitted rows is of class 1: fit more of them"):
+        table.split(samples=2, classes=(0, 1))
