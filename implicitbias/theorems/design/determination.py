@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...discovery.quadratic import fit_quadratic
-from ...discovery.samples import Samples, samples_from
+from ...discovery.samples import Samples
 from ...dynamics import Run, Setting, Stop
 from ...geometry import Euclidean, Hypentropy, PNorm
 from ...models import Linear
@@ -13,15 +13,11 @@ from ...optimizers import MirrorDescent, PreconditionedGradientDescent
 from ...problems import Regression
 from ...selection import Hypothesis
 from ...selection.rules.common import CONVERGED, FROM_ZERO, LINEAR, NO_DECAY, SQUARE_LOSS
+from ...threads import one_blas_thread
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import Rng, inputs_with_spectrum, matrix_with_spectrum
-
-
-def _samples(runs: list[Run]) -> Samples:
-    problems = [run.setting.problem for run in runs]
-    return samples_from([(p.X, p.y, run.w) for p, run in zip(problems, runs)], runs[0].setting.w0)
-
+from .solutions import samples_of
 
 # -- counting conditions on φ′ ------------------------------------------------------------------------
 
@@ -59,7 +55,7 @@ def nullities(runs: dict[str, Run]) -> Evidence:
     p, seen = len(CANDIDATES), []
     for whose in ("own", "shared"):
         done = [runs[f"{whose} {k + 1}"] for k in range(p)]
-        seen.append([nullity(_samples(done[: k + 1])) for k in range(p)])
+        seen.append([nullity(samples_of(done[: k + 1])) for k in range(p)])
     law = np.maximum(1, p - np.arange(1, p + 1) * (WIDTH - ROWS))
     detail = {
         "x": np.arange(1, p + 1), "seen": np.array(seen).T, "theory": law,
@@ -112,7 +108,8 @@ def _one_preconditioner(rng: Rng) -> dict[str, Setting]:
 
 def inverse_preconditioner(runs: dict[str, Run]) -> Evidence:
     """‖M − cP⁻¹‖_F/‖cP⁻¹‖_F, both of trace d, for the M read off the solutions."""
-    M = fit_quadratic(_samples(list(runs.values()))).matrix
+    with one_blas_thread(SIZE):
+        M = fit_quadratic(samples_of(runs.values())).matrix
     inverse = np.linalg.inv(next(iter(runs.values())).setting.optimizer.P)
     truth = inverse * (SIZE / np.trace(inverse))
     upper = np.triu_indices(SIZE)

@@ -9,7 +9,6 @@ import numpy as np
 
 from ...discovery import has_potential
 from ...discovery.families import slopes_of
-from ...discovery.samples import samples_from
 from ...dynamics import Run, Setting, Stop
 from ...geometry import Hypentropy, Mahalanobis, Power
 from ...models import Balanced, Diagonal, Hadamard, Linear, PowerPropagation
@@ -26,6 +25,7 @@ from ...selection.rules.common import CONVERGED, NO_DECAY, SQUARE_LOSS
 from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import WELL_CONDITIONED, Rng, gaussian_regression, inputs_with_spectrum
+from .solutions import samples_of
 
 IDENTITY = 1e-7
 SCALE, DEPTH, POWER = 0.5, 3, 3.0
@@ -68,8 +68,8 @@ def shares_outside(runs: dict[str, Run]) -> Evidence:
     shares = []
     for label, run in runs.items():
         setting, gradient = run.setting, mirror_map(label, run.setting.theta0)
-        samples = samples_from([(setting.problem.X, setting.problem.y, run.w)], setting.w0)
-        shares.append(float(samples.share((gradient(run.w) - gradient(setting.w0))[None])[0]))
+        v = gradient(run.w) - gradient(setting.w0)
+        shares.append(float(samples_of([run]).share(v[None])[0]))
     detail = {
         "seen": np.maximum(shares, 1e-18), "theory": np.full(len(shares), IDENTITY),
         "axes": ("flow", "share of ∇R outside range(Xᵀ)", "y"),
