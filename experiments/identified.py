@@ -147,7 +147,9 @@ def residual_panel(ax: Any, rows: list[dict[str, Any]], xlabel: str, title: str,
 def drift_panel(ax: Any, rows: list[dict[str, Any]]) -> None:
     """ln c as identified, over the step: its distance to ln 2α² is proportional to the step."""
     step = np.array([row["at"] for row in rows])
-    named = [[draw["family"]["parameters"]["log_c"] for draw in row["draws"] if draw["family"]] for row in rows]
+    named = [
+        [draw["family"]["parameters"]["log_c"] for draw in row["draws"] if draw["family"]] for row in rows
+    ]
     shift = np.array(named) - np.log(2 * 0.3**2)
     middle = np.median(shift, axis=1)
     bars = [middle - shift.min(axis=1), shift.max(axis=1) - middle]

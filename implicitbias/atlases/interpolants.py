@@ -20,6 +20,8 @@ __all__ = ["Interpolants"]
 
 SUPPORT = 1e-3
 """A coordinate counts as used when |w_j| exceeds this share of the largest."""
+TRIALS = 12
+"""Drawn problems by which a bias is identified."""
 
 
 def _support(w: np.ndarray) -> float:
@@ -83,6 +85,14 @@ class Interpolants(Kind):
     def baseline(self, held_out: HeldOut) -> float:
         """That of w = 0, the mean of standardised targets."""
         return held_out.error(np.zeros(self.problem.w_shape))
+
+    def draw(self, own_shape: bool) -> Any:
+        from ..discovery.probing import Draw
+
+        if not own_shape:
+            return Draw(TRIALS)
+        n, d = self.problem.X.shape
+        return Draw(TRIALS, n, d) if n < d else None
 
     def stop(self, setting: Setting) -> Stop:
         """A residual of 1e-11‖y‖ where it can be reached, else a gradient of 1e-12‖∇L(0)‖.

@@ -166,6 +166,12 @@ class Kind(ABC):
     def figures(self, atlas: Any) -> list[Figure]:
         """The figures of the page, the first for ``--figure``."""
 
+    def draw(self, own_shape: bool) -> Any:
+        """The problems (``discovery.probing.Draw``) by which a recipe's bias is identified, of the shape of this one
+        where ``own_shape``; None where there are none.
+        """
+        return None
+
     def left_out(self) -> list[str]:
         """Which columns were left out, and which say the same as others."""
         lines = []

@@ -144,6 +144,7 @@ def atlas(
     steps: int | None = None,
     seconds: float = 10.0,
     seed: int = 0,
+    identify: bool = False,
     jobs: int = 1,
     progress: Callable[[AtlasRow], None] | None = None,
     about: Mapping[str, Any] | None = None,
@@ -167,6 +168,8 @@ def atlas(
         it is a row that says so.
     seed : of the random methods. The same seed gives the same numbers whatever ``jobs`` and ``only`` are, but
         where seconds ended a run.
+    identify : read each recipe's bias off its runs on drawn problems too (:func:`identify`), which takes a dozen runs
+        a row. A Setting that is given is tried on problems of this one's shape.
     jobs : processes.
     progress : called with each row, in order, as it comes.
     about : what to say of the data.
@@ -199,6 +202,7 @@ def atlas(
         Task(
             name, kind, _make(recipe, kind.problem), held, [(_make(recipe, p), h) for p, h in folds], budget, stop,
             np.random.SeedSequence([seed, zlib.crc32(name.encode())]),
+            _trials(recipe, kind, seed) if identify else (),
         )
         for name, recipe in chosen.items()
     ]  # fmt: skip
@@ -252,14 +256,31 @@ def chosen_names(recipes: Mapping[str, Any], only: Sequence[str]) -> dict[str, A
     return {n: r for n, r in recipes.items() if not words or any(w in n.lower() for w in words)}
 
 
-def _make(recipe: Recipe, problem: Regression) -> Setting | Exception:
+def _make(recipe: Recipe, problem: Any) -> Setting | Exception:
     """The setting of a recipe on a problem, or what making it raised."""
     try:
-        if isinstance(recipe, Setting):
-            return recipe if recipe.problem == problem else replace(recipe, problem=problem)
-        return recipe(problem)
+        return _setting(recipe, problem)
     except Exception as error:
         return error
+
+
+def _setting(recipe: Recipe, problem: Any) -> Setting:
+    if isinstance(recipe, Setting):
+        return recipe if recipe.problem == problem else replace(recipe, problem=problem)
+    return recipe(problem)
+
+
+def _trials(recipe: Recipe, kind: Kind, seed: int) -> Sequence[Setting]:
+    """The settings of a recipe on drawn problems; none where the kind draws none, or they cannot be made."""
+    from ..discovery.recipes import trial_settings
+
+    draw = kind.draw(own_shape=isinstance(recipe, Setting))
+    if draw is None:
+        return ()
+    try:
+        return trial_settings(lambda problem: _setting(recipe, problem), draw, [seed, 1])
+    except ValueError:
+        return ()
 
 
 def _rows(tasks: list[Task], jobs: int) -> Iterator[AtlasRow]:
@@ -314,6 +335,7 @@ def _row_dict(row: AtlasRow, kind: Kind) -> dict[str, Any]:
         "prediction": prediction if row.rule else None,
         "missed": row.missed,
         "note": row.note,
+        "identified": row.bias or None,
         **kind.stored(row),
         "w": row.w,
     }

@@ -36,7 +36,8 @@ def plain_row(kind: Kind, row: AtlasRow | None = None) -> str:
     if row is None:
         cells = ["setting", "status", *(c.head for c in columns), "selects"]
     else:
-        cells = [row.name, row.status, *(c.cell(row) for c in columns), _selects(row)]
+        read = f"; identified: {row.identified}" if row.identified else ""
+        cells = [row.name, row.status, *(c.cell(row) for c in columns), _selects(row) + read]
     widths = (46, 10, *(max(9, len(c.head) + 1) for c in columns), 0)
     line = " ".join(c.ljust(w) for c, w in zip(cells, widths)).rstrip()
     said = row.message if row is not None and row.status == "error" else row.note if row is not None else ""
@@ -54,10 +55,13 @@ def rich_table(atlas: Atlas) -> Any:
     for column in columns:
         table.add_column(column.head, justify="right", no_wrap=True)
     table.add_column("selects", overflow="fold")
+    for head in _asked(atlas):
+        table.add_column(head, overflow="fold")
     for i, row in enumerate(atlas.rows):
         status = f"[{_colour(row)}]{row.status}[/]"
         cells = (c.cell(row) for c in columns)
-        table.add_row(str(i + 1), row.name, atlas.letters[i], status, *cells, _selects(row))
+        read = [row.identified for _ in _asked(atlas)]
+        table.add_row(str(i + 1), row.name, atlas.letters[i], status, *cells, _selects(row), *read)
     return table
 
 
@@ -87,7 +91,7 @@ def html_page(atlas: Atlas) -> str:
     """One self-contained page: the table, the maps, and every row in full."""
     source = atlas.about.get("source", "given data")
     columns = [c.head for c in _columns(atlas.kind, atlas.folds)]
-    heads = ["", "setting", "", "status", *columns, "selects"]
+    heads = ["", "setting", "", "status", *columns, "selects", *_asked(atlas)]
     numeric = range(4, 4 + len(columns))
     head = "".join(f"<th{' class=n' if i in numeric else ''}>{h}</th>" for i, h in enumerate(heads))
     body = "".join(_table_row(atlas, i) for i in range(len(atlas.rows)))
@@ -105,6 +109,10 @@ def html_page(atlas: Atlas) -> str:
     )
 
 
+def _asked(atlas: Atlas) -> list[str]:
+    return ["identified"] if any(row.identified for row in atlas.rows) else []
+
+
 def _table_row(atlas: Atlas, i: int) -> str:
     row = atlas.rows[i]
     kind = "ok" if row.converged else "bad" if row.status in ("error", "failed") else "late"
@@ -112,7 +120,8 @@ def _table_row(atlas: Atlas, i: int) -> str:
     return (
         f'<tr><td class=n>{i + 1}</td><td><a href="#row-{i + 1}">{html.escape(row.name)}</a></td>'
         f'<td class=group>{atlas.letters[i]}</td><td class={kind} title="{html.escape(row.message)}">{row.status}</td>'
-        f"{numbers}<td class=selects>{html.escape(_selects(row))}</td></tr>"
+        f"{numbers}<td class=selects>{html.escape(_selects(row))}</td>"
+        f"{''.join(f'<td>{html.escape(row.identified)}</td>' for _ in _asked(atlas))}</tr>"
     )
 
 
@@ -124,6 +133,7 @@ def _details(row: AtlasRow, i: int) -> str:
         ("rule", f"{row.rule} [{row.source}]" if row.rule else ""),
         ("program", row.program),
         ("assumes", "; ".join(row.assumes)),
+        ("identified", row.bias.get("message", row.bias.get("refused", ""))),
         ("certificate", ", ".join(f"{k} {v:.1e}" for k, v in row.certificate.items())),
         *_missed(row.missed),
     ]

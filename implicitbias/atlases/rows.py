@@ -68,6 +68,8 @@ class AtlasRow:
     distance : ‖w − predicted‖₂ relative to the predicted; certificate : of w for the program.
     missed : where no rule answers, the hypothesis that each misses; nearest : that of the rule which misses least.
     note : an error in predicting.
+    identified : what ``identify`` reads off runs of the setting's recipe on drawn problems, in short; bias : in full,
+        as JSON can hold it. Empty when it was not asked.
     """
 
     name: str
@@ -97,6 +99,8 @@ class AtlasRow:
     missed: dict[str, str] = field(default_factory=dict)
     nearest: str = ""
     note: str = ""
+    identified: str = ""
+    bias: dict[str, Any] = field(default_factory=dict)
 
     @property
     def converged(self) -> bool:
@@ -110,7 +114,9 @@ class AtlasRow:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A row to make. ``setting`` is what runs, or the error that making it raised."""
+    """A row to make. ``setting`` is what runs, or the error that making it raised; ``trials`` are the settings of its
+    recipe on drawn problems, to identify its bias by.
+    """
 
     name: str
     kind: Kind
@@ -120,6 +126,7 @@ class Task:
     budget: Budget
     stop: Stop | None
     rng: np.random.SeedSequence
+    trials: Sequence[Setting] = ()
 
 
 def measured_row(task: Task) -> AtlasRow:
@@ -145,7 +152,19 @@ def _measured(task: Task, setting: Setting, row: AtlasRow) -> AtlasRow:
         time=float(run.time), log_time=float(run.log_time), w=run.w if finite else None,
     )  # fmt: skip
     row = _told(row, seen, task.kind) if finite else row
-    return _cross_validated(row, task) if task.folds else row
+    row = _cross_validated(row, task) if task.folds else row
+    return _identified(row, task) if task.trials else row
+
+
+def _identified(row: AtlasRow, task: Task) -> AtlasRow:
+    """The row with the bias that runs on drawn problems show."""
+    from ..discovery.recipes import bias_of, in_short
+
+    try:
+        bias = bias_of(list(task.trials), task.rng)
+    except ValueError as refusal:
+        return dataclasses.replace(row, identified="—", bias={"refused": str(refusal)})
+    return dataclasses.replace(row, identified=in_short(bias), bias=bias.to_dict())
 
 
 def _told(row: AtlasRow, seen: Seen, kind: Kind) -> AtlasRow:

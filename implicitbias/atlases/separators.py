@@ -33,6 +33,8 @@ LOG_TIME = 1e4
 """log t at which flows end: a direction is approached like 1/log t."""
 SETTLED = 2e-2
 """A direction that has moved by less since its w was half as long is told as settled."""
+TRIALS = 8
+"""Drawn problems by which a bias is identified."""
 
 
 class NormColumn(NamedTuple):
@@ -191,6 +193,14 @@ class Separators(Kind):
         """That of saying always the class of most fitted rows."""
         labels, counts = np.unique(self.problem.y, return_counts=True)
         return float(np.mean(held_out.y != labels[np.argmax(counts)]))
+
+    def draw(self, own_shape: bool) -> Any:
+        from ..discovery.probing import Draw
+
+        if not self.problem.is_binary:
+            return None
+        n, d = self.problem.X.shape if own_shape else (8, 16)
+        return Draw(TRIALS, n, d, "exp") if n < d else None
 
     def stop(self, setting: Setting) -> Stop:
         """Flows end at log t = 10⁴, steps with their budget."""

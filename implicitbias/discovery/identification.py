@@ -79,7 +79,7 @@ def identify(
         return identified(samples_from(source, start), rng)
     draw = Draw(problems, samples, dimension, loss, cover)
     runs = source_of(source, Linear() if model is None else model, start, stop)
-    return identified(probed(runs, draw, rng, repeats, progress), rng)
+    return identified(probed(runs, list(draw(runs, rng)), rng, repeats, progress), rng)
 
 
 def identified(samples: Samples, rng: np.random.Generator) -> Bias:

@@ -41,8 +41,9 @@ def has_potential(P: Any, dimension: int | None = None, points: Any = 8, rng: An
     """Whether the metric G(w) = P(w)⁻¹ is a Hessian: ∂_k G_ij symmetric in all three indices.
 
     Where it is, ẇ = −P(w)∇L is the mirror flow of a potential ψ with ∇²ψ = G, and what it selects is a Bregman
-    projection; where it is not, there is no ψ, and what is selected depends on the path [amari1998natural]. G_ij is
-    symmetric in i and j, so that ∂_k G_ij = ∂_i G_kj is all that is asked; ∂_k G = −G (∂_k P) G.
+    projection; where it is not, there is no such ψ, and what is selected in general depends on the path as well
+    [amari1998natural]. G_ij is symmetric in i and j, so that ∂_k G_ij = ∂_i G_kj is all that is asked; only P is
+    differentiated, since ∂_k G = −G (∂_k P) G.
 
     Parameters
     ----------

@@ -87,14 +87,13 @@ def _planted(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
 
 
 def probed(
-    source: Source, draw: Draw, rng: np.random.Generator, repeats: int = 5,
+    source: Source, problems: list[Problem], rng: np.random.Generator, repeats: int = 5,
     progress: Callable[[int], Any] | None = None,
 ) -> Samples:  # fmt: skip
-    """Draw problems, solve them, and collect what identification needs.
+    """Solve problems, and collect what identification needs.
 
     A source that draws, as two runs of the first problem show, is repeated and averaged.
     """
-    problems = list(draw(source, rng))
     keys = rng.integers(2**31, size=(len(problems), whole("repeats", repeats, 2)))
     first, again = (source.solve(problems[0], int(key)) for key in keys[0][:2])
     draws = np.linalg.norm(first - again) > ALIKE * np.linalg.norm(first)

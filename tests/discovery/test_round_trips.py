@@ -71,7 +71,7 @@ def test_the_other_forms_within_a_per_cent(name, form):
 
 @pytest.mark.slow
 def test_the_errors_of_the_forms_are_as_nought_to_one_to_two():
-    """The shift of ln c from its value, to first order in the step; and what no ln c explains, which is of that order."""
+    """The shift of ln c from its value, to first order in the step, and what no ln c explains."""
     potential = ib.Hypentropy(-1.0)
     read = {
         form: identified(potential, form, 0.05) for form in ("mirror", "reparametrization", "preconditioner")
