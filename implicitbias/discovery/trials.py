@@ -12,7 +12,7 @@ from ..models import Linear
 from ..optimizers import GradientDescent
 from ..problems import Regression
 from ..selection import BregmanProjection
-from .forms import design, keeps_signs, obstacle
+from .forms import FORMS, design, keeps_signs, obstacle
 
 __all__ = ["Trial", "trials"]
 
@@ -57,11 +57,9 @@ def trials(psi: Potential, low: float, high: float, forms: Any, rng: Any = 0) ->
     rng = np.random.default_rng(rng)
     drawn, w0 = _draw(psi, low, high, rng)
     eta = 0.2 * float(np.min(psi.hessian(np.linspace(low, high, 41)[1:-1])))
-    asked = [form for form in forms if obstacle(psi, form) is None]
-    run = [
-        *asked,
-        *({"reparametrization"} - set(asked) if obstacle(psi, "reparametrization") is None else ()),
-    ]
+    there = [form for form in FORMS if obstacle(psi, form) is None]
+    asked = [form for form in there if form in forms]
+    run = [form for form in there if form in asked or form == "reparametrization"]  # the unit of the errors
     for _ in range(6):
         ends = {form: [[_end(psi, form, p, w0, e) for p, _ in drawn] for e in (eta, eta / 2)] for form in run}
         if all(w is not None for both in ends.values() for end in both for w in end):
