@@ -7,7 +7,7 @@ import numpy as np
 from ...dynamics import Run, Save, Setting, Stop
 from ...models import DeepLinear
 from ...optimizers import GradientFlow, PreconditionedFlow
-from ...selection import max_margin
+from ...selection import Hypothesis, MarginCurve, max_margin
 from ...selection.rules.depth_margin import depth_margin_rule
 from ...selection.rules.networks import UNIT_FLOW
 from .. import figures
@@ -70,7 +70,7 @@ layer_alignment = Theorem(
 
 # -- the direction ---------------------------------------------------------------------------------
 
-FROM, UPTO = 1e3, 1e5
+FROM, UPTO = 1e4, 1e5
 """The window of ‖w‖."""
 
 
@@ -90,11 +90,22 @@ def direction_slopes(runs: dict[str, Run]) -> Evidence:
     return Evidence(np.array(slopes), np.array(theory), detail)
 
 
+def _kappa(setting: Setting) -> float:
+    """The exponent κ of the linear model's approach to its direction."""
+    problem = setting.problem
+    return MarginCurve(problem.Z, np.zeros(problem.w_shape), 1 / problem.n).kappa
+
+
+DISTINCT = Hypothesis(
+    "κ ≥ 0.3: no support vector is nearly dispensable, and no other sample nearly one",
+    lambda s: _kappa(s) >= 0.3,
+)
+
 depth_independent_margin = Theorem(
     id="depth-independent-margin", family="classification", kind="rate", source="ji2019alignment",
     claim="A linear network of N layers tends to the ℓ2 maximum margin at every N; the angle falls like ‖w‖^{−1/N}.",
     settings=_networks, measure=direction_slopes, bound=0.03, instances=2, figure=figures.along,
-    hypotheses=(*depth_margin_rule.hypotheses, UNIT_FLOW, EXPONENTIAL),
+    hypotheses=(*depth_margin_rule.hypotheses, UNIT_FLOW, EXPONENTIAL), conditions=(DISTINCT,),
     run={"stop": Stop(margin=UPTO), "save": Save(every=5, fields=("w",)), "rtol": 1e-8},
     control=Control(
         "a fixed diagonal preconditioner of θ", 0.1,
