@@ -143,10 +143,10 @@ FAR_APART = Hypothesis(
 adam_margin = Theorem(
     id="adam-margin", family="classification", kind="limit", source="zhang2024adam",
     claim="With ε = 0 and vanishing steps, Adam (β₁ ≤ β₂) and RMSProp select the largest ℓ∞ margin.",
-    settings=_adam, measure=relative_gap, bound=0.12, figure=gap_alone,
+    settings=_adam, measure=relative_gap, bound=0.1, figure=gap_alone,
     run={"stop": Stop(steps=200_000), "save": Save(log=6, fields=("w",))},
     hypotheses=sign_margin_rule.hypotheses, conditions=(FAR_APART,),
-    control=Control("ε far above the gradients: gradient descent, and the ℓ2 margin", 0.15,
+    control=Control("ε far above the gradients: gradient descent, and the ℓ2 margin", 0.12,
                     {"optimizer": lambda s: dataclasses.replace(s.optimizer, eps=1e-3)}),
 )  # fmt: skip
 

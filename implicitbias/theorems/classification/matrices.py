@@ -83,10 +83,10 @@ SPECTRAL_DESCENT = Hypothesis(
 )
 SEVERAL = Hypothesis("there are more than two classes", lambda s: not s.problem.is_binary)
 NORMS_DIFFER = Hypothesis(
-    "in the direction of the ℓ∞ margin the gap is 1.4 times the bound", lambda s: _sign_misses_by(s) >= 1.4
+    "in the direction of the ℓ∞ margin the gap is 1.45 times the bound", lambda s: _sign_misses_by(s) >= 1.45
 )
 PATH = {"stop": Stop(steps=STEPS), "save": Save(every=1, fields=("w",))}
-SIGN = Control("sign descent: the margin of another norm", 1.05, {"optimizer": SignDescent(STEP)})
+SIGN = Control("sign descent: the margin of another norm", 1.02, {"optimizer": SignDescent(STEP)})
 
 spectral_descent_margin = Theorem(
     id="spectral-descent-margin", family="classification", kind="bound", source="fan2025spectral",
