@@ -227,8 +227,7 @@ class Separators(Kind):
         return pred.w if pred.direction is None else pred.direction
 
     def norm(self, pred: Prediction) -> str:
-        program = pred.program
-        norm = program._norm if isinstance(program, MaxMargin) else None
+        norm = pred.program.norm if isinstance(pred.program, MaxMargin) else None
         return next((key for key, c in self.norms.items() if as_norm(c.norm) == norm), "")
 
     def point(self, w: np.ndarray) -> np.ndarray:
