@@ -19,6 +19,8 @@ __all__: list[str] = []
 
 ON_MARGIN = 0.05
 """Rows with a margin of at most 1 + this of the least count as on the margin (more of them widen the cone only)."""
+TIED, MOST = 1.01, 0.75
+"""Margins up to this multiple of the least are told as equal to it, and on this share of problems they must be."""
 P_BOUNDS = (np.log(0.02), np.log(30.0))
 """Of ln(p − 1)."""
 
@@ -35,11 +37,18 @@ class MarginFit(NamedTuple):
 
 
 def are_separators(samples: Samples) -> bool:
-    """Whether every w separates its problem's labels without interpolating them (pairs: has margins > 0 alone)."""
-    if len(samples.shape) > 1 or any(np.min(Z @ w) <= 0 for Z, w in zip(signed(samples), samples.w)):
+    """Whether every w separates its problem's labels without interpolating them.
+
+    Of pairs, whose rows are read as z_i: whether all margins are positive, and the least of them shared by several rows
+    on most problems, as it is at a largest margin.
+    """
+    if len(samples.shape) > 1:
+        return False
+    margins = [Z @ w for Z, w in zip(signed(samples), samples.w)]
+    if any(np.min(m) <= 0 for m in margins):
         return False
     if samples.y is None:
-        return True
+        return bool(np.mean([np.sum(m <= TIED * np.min(m)) > 1 for m in margins]) > MOST)
     return all(bool(np.all(np.abs(y) == 1)) for y in samples.y) and samples.residual > 1e-3
 
 

@@ -193,6 +193,18 @@ def test_the_norm_of_a_margin(p):
     assert bias.family.parameters["p"] == p or abs(bias.family.parameters["p"] - p) < 1e-5
 
 
+def test_positive_pairs_are_not_taken_for_separators():
+    """Positive inputs and weights have positive products; no margin is shared there."""
+    rng = np.random.default_rng(3)
+    pairs = []
+    for _ in range(12):
+        X = rng.uniform(0.1, 1.0, (6, 20))
+        y = X @ rng.uniform(0.1, 1.0, 20)
+        pairs.append((X, bregman_projection(ib.Entropy(), np.full(20, np.log(0.1)), X, y).w))
+    bias = ib.identify(pairs, start=0.1)
+    assert (bias.verdict, bias.family.name) == ("separable", "Entropy")
+
+
 def test_a_separating_flow_has_the_margin_of_l2():
     bias = ib.identify(ib.GradientFlow(), loss="exp", problems=6)
     assert bias.verdict == "margin"
