@@ -10,7 +10,17 @@ import numpy as np
 
 from ..dynamics import Setting
 from ..geometry import Hypentropy, PNorm, SquaredPNorm
-from ..models import Balanced, DeepLinear, Diagonal, Hadamard, Linear, PowerPropagation, WeightNormalized
+from ..models import (
+    Balanced,
+    DeepLinear,
+    Diagonal,
+    Hadamard,
+    Linear,
+    LinearConvolution,
+    PowerPropagation,
+    Reparametrized,
+    WeightNormalized,
+)
 from ..optimizers import (
     SAM,
     SGD,
@@ -200,9 +210,11 @@ LINES: dict[str, Line] = {
     "Diagonal(4): GradientFlow 1e-1": Line(Diagonal(4), flow, TENTH),
     "PowerPropagation(1.5): GradientFlow 1e-1": Line(PowerPropagation(1.5), flow, TENTH),
     "PowerPropagation(2): GradientFlow 1e-1": Line(PowerPropagation(2.0), flow, TENTH),
+    "Reparametrized(hypentropy 1e-2): GradientFlow": Line(Reparametrized(Hypentropy(np.log(1e-2))), flow),
     # networks
     "WeightNormalized: GradientFlow 1": Line(WeightNormalized(), flow, ONE),
     "DeepLinear(d, 1, 1): GradientFlow 1e-1": Line(single, flow, TENTH),
+    "LinearConvolution(2): GradientFlow 1e-1": Line(LinearConvolution(2), flow, TENTH),
 }
 """An optimizer more is a line more. The last number of a name is the scale of the start."""
 
