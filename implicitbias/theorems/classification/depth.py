@@ -104,7 +104,7 @@ DISTINCT = Hypothesis(
 depth_independent_margin = Theorem(
     id="depth-independent-margin", family="classification", kind="rate", source="ji2019alignment",
     claim="A linear network of N layers tends to the ℓ2 maximum margin at every N; the angle falls like ‖w‖^{−1/N}.",
-    settings=_networks, measure=direction_slopes, bound=0.03, instances=2, figure=figures.along,
+    settings=_networks, measure=direction_slopes, bound=0.03, instances=1, figure=figures.along,
     hypotheses=(*depth_margin_rule.hypotheses, UNIT_FLOW, EXPONENTIAL), conditions=(DISTINCT,),
     run={"stop": Stop(margin=UPTO), "save": Save(every=5, fields=("w",)), "rtol": 1e-8},
     control=Control(

@@ -14,7 +14,7 @@ from ...selection import Hypothesis, max_margin
 from ...selection.rules.loss_levels import MULTIPLIERS_GROW, at_level, loss_level_rule, multipliers_grow
 from ..base import Control, Evidence, Sample, Theorem
 from .margins import Rng, gaussian_classification
-from .sparse import EVEN
+from .sparse import EVEN, slow_support
 
 ALPHA = 30.0
 LAST = 150.0
@@ -62,5 +62,5 @@ hypentropy_margin_path = Theorem(
     settings=_large, measure=path_gap, bound=1.0, figure=_figure,
     hypotheses=(*(h for h in loss_level_rule.hypotheses if h is not MULTIPLIERS_GROW), EVEN), conditions=(GROWING,),
     run={"stop": Stop(log_loss=-LAST * ALPHA**2), "save": Save(every=25, fields=("w", "log_loss")), "rtol": 1e-7},
-    control=Control("v moves at a tenth of the rate", 2.0, {"optimizer": GradientFlow(rates=(1.0, 0.1))}),
+    control=Control("entries of the ℓ1 solution at a hundredth of the rate", 10.0, {"optimizer": slow_support}),
 )  # fmt: skip

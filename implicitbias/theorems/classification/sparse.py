@@ -47,7 +47,8 @@ def _support(setting: Setting) -> np.ndarray:
     return np.asarray(max_margin(setting.problem, 1).w != 0)
 
 
-def _slow_support(setting: Setting) -> PreconditionedFlow:
+def slow_support(setting: Setting) -> PreconditionedFlow:
+    """A flow in which the entries of the ℓ1 solution move at the rate SLOW."""
     return PreconditionedFlow(np.tile(np.where(_support(setting), SLOW, 1.0), 2))
 
 
@@ -88,5 +89,5 @@ sparse_margin_flow = Theorem(
     settings=_diagonal, measure=l1_margin_gap, bound=1.0, figure=_figure, instances=2,
     hypotheses=(*sparse_margin_rule.hypotheses, EVEN, EXPONENTIAL), conditions=(SUPPORT_COUNTS,),
     run={"stop": Stop(margin=MARGIN), "save": Save(every=10, fields=("w", "log_loss")), "rtol": 1e-8},
-    control=Control("entries of the ℓ1 solution at a hundredth of the rate", 1.1, {"optimizer": _slow_support}),
+    control=Control("entries of the ℓ1 solution at a hundredth of the rate", 1.1, {"optimizer": slow_support}),
 )  # fmt: skip
