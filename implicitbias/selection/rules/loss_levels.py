@@ -15,8 +15,8 @@ from .sparse_margins import BOTH_SIGNS, TWO_LAYERS
 
 __all__: list[str] = []
 
-LARGE = 100.0
-"""What c must exceed: the relative error is of the order ln n/ℓ and √(ln n/c), at ℓ = log 1/(nL)."""
+LARGE = 500.0
+"""The least c. At ℓ = log 1/(nL) the relative distance is then about ln n/ℓ, and surely O(√(ln n/c))."""
 
 
 def at_level(setting: Any, level: float) -> HalfSpaceProjection:
@@ -37,7 +37,7 @@ def multipliers_grow(setting: Any, level: float) -> bool:
 
 
 LARGE_START = Hypothesis(
-    "the start is large: c = 2|uv| of u² − v², |u² − v²|/2 of u∘v, is at least 100 in every entry",
+    "the start is large: c = 2|uv| of u² − v², |u² − v²|/2 of u∘v, is at least 500 in every entry",
     lambda s: np.min(mirror_form(s)[0].log_c) >= np.log(LARGE),  # type: ignore[attr-defined]
 )
 MULTIPLIERS_GROW = Hypothesis(
