@@ -155,7 +155,7 @@ class BregmanProjection(Program):
 def conjugate(psi: Potential, z: np.ndarray) -> float:
     """ψ*(z), infinite or NaN where ∇ψ* is."""
     with np.errstate(all="ignore"):
-        w = psi.inverse_gradient(z)
+        w = psi.inverse_or_nan(z)
         return float(z @ w - psi.value(w)) if np.all(np.isfinite(w)) else np.inf
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import implicitbias as ib
 from implicitbias import (
     BregmanProjection,
     Certificate,
@@ -178,3 +179,15 @@ def test_predict_says_when_no_point_meets_the_program(monkeypatch):
     assert isinstance(caught.value.__cause__, Infeasible)
     assert issubclass(NotSeparable, Infeasible)
     assert issubclass(Infeasible, ValueError)
+
+
+def test_points_whose_multiplier_is_outside_a_bounded_set_of_duals_have_a_certificate():
+    """ψ = Σ ln cosh has |∇ψ| < 1: far from optimal, z₀ + Xᵀν is no gradient, and the dual bound is drawn back."""
+    psi = ib.Potential.from_gradient(np.tanh)
+    program = ib.BregmanProjection(psi, np.zeros(2), [[10.0, 1.0]], [99.0])
+    assert program.certify(program.solution).worst < 1e-9
+    far = program.certify(np.array([9.0, 9.0]))  # ν = 11 puts z = Xᵀν/101 at (1.09, 0.109)
+    assert far.feasibility < 1e-15
+    assert far.stationarity > 0.1
+    assert np.isfinite(far.gap)
+    assert far.gap > 0
