@@ -163,7 +163,11 @@ def _table(found: Facts) -> list[str]:
 
 def _sentence(trial: Any) -> str:
     far, near = trial.distances
-    law = "" if np.isnan(trial.ratio) else f", first-order error {trial.ratio:.3f} of the reparametrization's"
+    law = (
+        ""
+        if np.isnan(trial.ratio)
+        else f", first-order error {round(trial.ratio, 3) + 0.0:.3f} of the reparametrization's"
+    )
     read = (
         "identify finds no ρ′"
         if np.isnan(trial.identified)
