@@ -25,8 +25,8 @@ MEAN = np.tril((-1.0) ** (np.arange(N)[:, None] - np.arange(N)[None, :])).T / np
 """Coefficients of G to those of (1 + u)⁻¹ ∫_{−1}^u G."""
 RESOLVED = 1e-13
 """The last Chebyshev coefficients of a panel, relative to the largest."""
-NOISE = 1e-8
-"""Functions given to fewer digits than this have no table."""
+ROUGH = 1e-9
+"""What a panel may add to the relative error of φ, where ψ″ is not analytic, or known to fewer digits."""
 LEAST = 1e-280
 """Where ψ″ is smaller, it underflows."""
 MOST_PANELS = 1000
@@ -148,8 +148,9 @@ class Side:
         while True:
             panel = self._panel(a, h)
             if panel is not None:
-                # of a function that has noise, a smaller panel is not a better one
-                if panel.error <= RESOLVED + 8 * EPS * a or last / 4 < panel.error < NOISE:
+                # where ψ″ has noise or kinks, smaller panels are hardly better ones
+                slow = panel.error > last / 16
+                if panel.error <= RESOLVED + 8 * EPS * a or (slow and panel.error * h <= ROUGH * (a + h)):
                     break
                 last = panel.error
             h /= 2

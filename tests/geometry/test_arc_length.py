@@ -109,6 +109,20 @@ def test_which_potentials_keep_signs():
     assert all(arc_length(psi).keeps_signs for psi in held)
 
 
+def with_a_kink(w):
+    """ψ″ = 1 + max(w − ½, 0), by its integral."""
+    return np.real(w) + np.maximum(np.real(w) - 0.5, 0.0) ** 2 / 2
+
+
+def test_kinks_of_the_curvature_are_met_with_small_panels():
+    """√ψ″ = 1, and √(w + ½) beyond ½, which differences know to some 1e-9 near the kink."""
+    arc = arc_length(ib.Potential.from_gradient(with_a_kink))
+    w = np.array([-3.0, 0.25, 0.5, 0.6, 1.0, 4.0])
+    phi = np.where(w <= 0.5, w, 0.5 + ((np.maximum(w, 0.5) + 0.5) ** 1.5 - 1) / 1.5)
+    np.testing.assert_allclose(arc.length(w), phi, rtol=1e-7)
+    np.testing.assert_allclose(arc.point(phi)[0], w, rtol=1e-7)
+
+
 class Huber:
     """½x² up to 1, then |x| − ½."""
 
