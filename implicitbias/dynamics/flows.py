@@ -34,6 +34,8 @@ MAX_STEPS = 2_000_000
 MAX_FALLBACKS = 6
 CRAWL = 1000
 """Accepted steps after a fallback that must advance the time by a part in a thousand."""
+PATIENCE = 10_000
+"""Accepted steps in log t between two looks at whether rounding is all that they follow."""
 LOOK_BACK = 50
 """Accepted steps between two looks at whether the iterate still changes."""
 
@@ -235,8 +237,8 @@ class _Integration:
                 ending = self.rest()
             if ending is None and count - begun >= CRAWL and solver.t - since <= 1e-3 * abs(solver.t):
                 ending = self._crawls()
-            if ending is None and count % CRAWL == 0 and self.may_rest:
-                ending, mark = self._is_rounding(clock, solver.t, mark), solver.t
+            if ending is None and count % PATIENCE == 0 and self.may_rest:
+                ending, mark = self._is_rounding(clock, solver.t, mark, end), solver.t
             if ending is None and count % LOOK_BACK == 0 and self.may_rest:
                 least_then, least = least, self.is_least() or self._at_minimum(then)
                 ending = self.rest() if least and least_then else self._stands(clock, solver.t, then_s, then)
@@ -261,9 +263,11 @@ class _Integration:
             f"rtol = {self.numerics.rtol:g}, or the flow blows up there",
         )  # fmt: skip
 
-    def _is_rounding(self, clock: Clock, s: float, then_s: float) -> Ending | None:
-        """In log t the velocity is t∇L: at the least loss, to tolerance, small steps follow t times its rounding."""
-        slow = clock.logarithmic and s - then_s <= 1e-2 * s
+    def _is_rounding(self, clock: Clock, s: float, then_s: float, end: float) -> Ending | None:
+        """In log t the velocity is t∇L. At the least loss, to tolerance, steps become small for a while; where a hundred
+        thousand would not get to the end, they follow t times the rounding of ∇L.
+        """
+        slow = clock.logarithmic and s - then_s <= 0.1 * min(s, end - s)
         if not (slow and self.referee.is_least(self.flat, self.numerics.rtol / EPS)):
             return None
         return Ending(
