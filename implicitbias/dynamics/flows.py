@@ -264,8 +264,8 @@ class _Integration:
         )  # fmt: skip
 
     def _is_rounding(self, clock: Clock, s: float, then_s: float, end: float) -> Ending | None:
-        """In log t the velocity is t∇L. At the least loss, to tolerance, steps become small for a while; where a hundred
-        thousand would not get to the end, they follow t times the rounding of ∇L.
+        """In log t the velocity is t∇L. At the least loss, to tolerance, steps may be small for a while; where
+        100,000 would not get to the end, they follow t times the rounding of ∇L.
         """
         slow = clock.logarithmic and s - then_s <= 0.1 * min(s, end - s)
         if not (slow and self.referee.is_least(self.flat, self.numerics.rtol / EPS)):

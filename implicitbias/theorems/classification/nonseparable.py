@@ -16,7 +16,7 @@ from ..base import Control, Evidence, Theorem
 from ..draws import Rng
 from .asymptotics import doubled
 
-D, PINNED, LOG_TIME = 12, 3, 18.0
+D, PINNED, LOG_TIME = 12, 3, 16.0
 
 
 def _partly_separable(rng: Rng) -> Setting:
