@@ -16,8 +16,8 @@ from ..base import Control, Evidence, Sample, Theorem
 from .margins import Rng, gaussian_classification
 from .sparse import EVEN, slow_support
 
-ALPHA = 30.0
-LAST = 150.0
+ALPHA = 20.0
+LAST = 50.0
 """μ = ℓ/α² at the end of the run."""
 
 
