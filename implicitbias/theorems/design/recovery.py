@@ -146,7 +146,7 @@ ONE_POTENTIAL = Hypothesis(
 one_potential_two_methods = Theorem(
     id="one-potential-two-methods", family="design", kind="exact", source="woodworth2020kernel",
     claim="Mirror steps and a network's flow of one potential are read off, on other problems, as one φ′ up to scale.",
-    settings=_two_methods, measure=apart, bound=RESOLUTION, instances=1, figure=curves, run={"stop": Stop(loss=1e-18)},
+    settings=_two_methods, measure=apart, bound=RESOLUTION, instances=1, figure=curves, run={"stop": Stop(loss=1e-12)},
     hypotheses=(SQUARE_LOSS, ONE_POTENTIAL, NO_DECAY, CONVERGED),
     control=Control("a network of depth four", 0.1, {"model": _deeper}),
 )  # fmt: skip
