@@ -109,7 +109,8 @@ def _check_samples(samples: Samples, separators: bool) -> None:
         )
     if samples.share_one_range:
         raise ValueError(
-            "all problems have the same range(Xᵀ), and so one linear condition on ∇R: vary X from problem to problem"
+            "all problems have the same range(Xᵀ): nothing could tell an R that holds for every X from one made for "
+            "this X, and a quadratic is not determined at all; vary X from problem to problem, a dozen of them do"
         )
     moved = np.linalg.norm(samples.w - samples.start, axis=1)
     if not np.all(moved > 0):

@@ -58,10 +58,13 @@ class Draw:
 
     def __call__(self, source: Source, rng: np.random.Generator) -> Iterator[Problem]:
         n, size = self.samples, int(np.prod(self.shape))
-        for _ in range(self.problems):
+        low, high = np.log(self.cover)
+        # a problem in every K-th of the range of sizes: none is left out by chance
+        places = (rng.permutation(self.problems) + rng.random(self.problems)) / self.problems
+        for place in places:
             X = rng.standard_normal((n, size))
             X *= np.sqrt(n) / np.linalg.norm(X, 2)
-            planted = _planted(self.shape, rng) * np.exp(rng.uniform(*np.log(self.cover)))
+            planted = _planted(self.shape, rng) * np.exp(low + place * (high - low))
             if len(self.shape) == 2:
                 yield MatrixSensing(X.reshape(n, *self.shape), X @ planted.ravel())
             elif self.loss != "square":

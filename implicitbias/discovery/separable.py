@@ -160,7 +160,8 @@ def _reference(at: Coordinates) -> float | None:
 def _as_map(design: Design, a: np.ndarray, reference: float | None) -> SplineMap:
     """The φ′ of these weights, which rises by one in all."""
     coefficients = np.cumsum(a)
-    coefficients = coefficients / coefficients[-1]
+    last = coefficients[-1]
+    coefficients = coefficients / (last if last != 0 else np.max(np.abs(coefficients)))
     curve = SplineMap(design.knots, coefficients, design.scale)
     return curve if reference is None else SplineMap(*_parts(curve), offset=float(curve(reference)))
 
@@ -211,7 +212,7 @@ def _trusted(values: np.ndarray, band: np.ndarray, free_constant: bool) -> slice
     """
     size = np.ptp(values) if free_constant else np.maximum(np.abs(values), EPS * np.max(np.abs(values)))
     relative = (band[1] - band[0]) / (2 * size)
-    narrow = relative <= max(0.01, 3 * float(np.median(relative)))
+    narrow = ~(relative > max(0.01, 3 * float(np.median(relative))))
     edges = np.diff(np.concatenate([[0], narrow, [0]]).astype(int))
     starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     longest = int(np.argmax(ends - starts))

@@ -89,12 +89,12 @@ product_sign_rule = Rule(
         CLASSIFICATION,
         Hypothesis("the model is u∘v", lambda s: s.model == Hadamard()),
         Hypothesis(
-            "the optimizer is SignDescent without momentum, with Decay(step, power), 0 < power ≤ 1",
+            "the optimizer is SignDescent without momentum, with Decay(step, power), ½ < power ≤ 1",
             lambda s: (
                 isinstance(s.optimizer, SignDescent)
                 and s.optimizer.momentum == 0
                 and isinstance(s.optimizer.step, Decay)
-                and 0 < s.optimizer.step.power <= 1
+                and 0.5 < s.optimizer.step.power <= 1
             ),
         ),
         NO_DECAY, EXPONENTIAL_TAIL, BOTH_SIGNS, SEPARABLE, CLASSIFIED,

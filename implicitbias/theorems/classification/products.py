@@ -13,7 +13,7 @@ from .. import figures
 from ..base import Control, Evidence, Theorem
 from .margins import Rng, gaussian_classification
 
-STEPS = Decay(0.05, 0.5)
+STEPS = Decay(0.1, 0.55)
 EARLY, LATE = 300, 300_000
 
 
