@@ -20,7 +20,7 @@ EPS = float(np.finfo(float).eps)
 NEAR = 1e-8
 """Where the barrier hands over to Newton's method: 1 − 10⁻⁸ still has half of its digits."""
 SHRINK = 0.25
-"""Of μ. A larger fall begins so far from the next centre that the damped steps come next to the walls, and stay there."""
+"""Of μ. A larger fall begins so far from the next centre that damped steps come next to the walls, and stay there."""
 AT_ONCE = ((0.0, 1e-6),) * 3 + ((0.0, 1e-13),) * 2
 BY_DEGREES = (*((NEAR * 0.45**k, 1e-11) for k in range(40)), *AT_ONCE)
 """(μ, part) of each Newton step. Pivots of its system below this part of the largest mean a solution that is not
