@@ -73,7 +73,7 @@ class Draw:
             else:
                 # where signs may be kept, a solution with those of the start must exist, away from zero
                 w0 = source.w0(Regression(X, X @ planted))
-                inside = np.sign(w0) * np.max(np.abs(planted)) * rng.uniform(0.05, 1.0, size)
+                inside = np.sign(w0) * np.max(np.abs(planted)) * np.exp(rng.uniform(np.log(0.02), 0.0, size))
                 yield Regression(X, X @ np.where(w0 == 0, planted, inside))
 
 

@@ -27,7 +27,7 @@ QUANTILES = (0.5, 0.1, 0.02, 0.004)
 """Candidate scales of t = arcsinh(|w|/scale) are these quantiles of |w|."""
 MIXES = (0.0, 0.5, 1.0)
 REPLICATES = 200
-NARROW = 4.0
+NARROW = 2.0
 """φ′ needs sizes over at least this factor."""
 LIGHT = 1e-3
 """No problem counts more than as if its ∇R were this part of the largest one."""
