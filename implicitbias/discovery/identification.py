@@ -26,7 +26,7 @@ FEWEST = 6
 """Problems: enough for knots to be judged on problems left out."""
 ROUNDING = 8 * EPS
 DECISIVE = 10.0
-"""A larger class is preferred when it leaves this many times less."""
+"""A larger class is preferred when it leaves this many times less; up to as many floors, what is left is noise."""
 
 
 def identify(
@@ -131,17 +131,18 @@ def _coordinatewise(samples: Samples, kind: str, rng: np.random.Generator) -> Ca
     """R = Σ φ over the entries, or over the singular values."""
     looked = samples if kind == "spectral" or len(samples.shape) == 1 else samples.flat()
     fit = fit_spline(looked, rng)
-    floor = _floor(looked, fit.map)
+    v = coordinates(looked).dual(fit.map)
+    floor = _floor(looked, coordinates(looked, looked.w - looked.misfits).dual(fit.map) - v, v)
     family = _named(fit_families(looked, floor), fit.residual, floor)
     residual = fit.residual if family is None else min(fit.residual, family.residual)
     rises = fit.rises or family is not None
     return Candidate(kind, residual, floor, fit.runner_up, fit.map, fit.range, family, fit, convex=rises)
 
 
-def _floor(samples: Samples, slopes: Callable[[np.ndarray], np.ndarray]) -> float:
-    """The share of ∇R outside the rows that the misfits would put there, and rounding."""
-    v = coordinates(samples).dual(slopes)
-    moved = coordinates(samples, samples.w - samples.misfits).dual(slopes) - v
+def _floor(samples: Samples, moved: np.ndarray, v: np.ndarray) -> float:
+    """The share of v = ∇R(w) − ∇R(w₀) outside the rows that the misfits of w, which change v by ``moved``, would put
+    there, and rounding.
+    """
     parts = np.linalg.norm(samples.off(moved), axis=1) / np.linalg.norm(v, axis=1)
     return float(np.sqrt(np.mean(parts**2))) + ROUNDING
 
@@ -169,26 +170,18 @@ def _quadratic(samples: Samples) -> Candidate:
     if reason:
         return Candidate("quadratic", missing=reason)
     fit = fit_quadratic(samples)
-    v, moved = (samples.w - samples.start) @ fit.matrix, samples.misfits @ fit.matrix
-    parts = np.linalg.norm(samples.off(moved), axis=1) / np.linalg.norm(v, axis=1)
-    floor = float(np.sqrt(np.mean(parts**2))) + ROUNDING
-    sizes = np.abs(samples.w)
-    family = (
-        FamilyFit("Mahalanobis", {"M": fit.matrix}, {}, fit.residual, Mahalanobis(fit.matrix))
-        if fit.positive
-        else None
-    )
-    ends = float(np.quantile(sizes, 0.02)), float(np.max(sizes))
+    M, family = fit.matrix, None
+    floor = _floor(samples, samples.misfits @ M, (samples.w - samples.start) @ M)
+    if fit.positive:
+        family = FamilyFit("Mahalanobis", {"M": M}, {}, fit.residual, Mahalanobis(M))
+    ends = _ends(np.abs(samples.w))
     return Candidate(
-        "quadratic",
-        fit.residual,
-        floor,
-        fit.runner_up,
-        Linearly(fit.matrix),
-        ends,
-        family,
-        convex=fit.positive,
+        "quadratic", fit.residual, floor, fit.runner_up, Linearly(M), ends, family, convex=fit.positive
     )
+
+
+def _ends(sizes: np.ndarray) -> tuple[float, float]:
+    return float(np.quantile(sizes, 0.02)), float(np.max(sizes))
 
 
 class Linearly:
@@ -206,8 +199,7 @@ def _margin(samples: Samples) -> Candidate:
     inner = np.isfinite(fit.p) and fit.p > 1
     potential = PNorm(fit.p) if inner else None
     family = FamilyFit("PNorm", {"p": fit.p}, {"p": fit.interval}, fit.residual, potential)
-    sizes = np.abs(samples.w) / np.linalg.norm(samples.w, axis=1, keepdims=True)
-    ends = float(np.quantile(sizes, 0.02)), float(np.max(sizes))
+    ends = _ends(np.abs(samples.w) / np.linalg.norm(samples.w, axis=1, keepdims=True))
     slopes = None if potential is None else (lambda w: slopes_of(potential, np.asarray(w, dtype=float)))
     return Candidate("margin", fit.residual, ROUNDING, fit.runner_up, slopes, ends, family)
 
@@ -227,10 +219,13 @@ def _verdict(candidates: list[Candidate], samples: Samples) -> Bias:
     if best is None:
         tried = [c for c in candidates if not c.missing]
         nearest = min(tried, key=lambda c: c.residual)
+        chance = (
+            "" if nearest.name == "margin" else f"solutions unrelated to X leave {samples.unrelated:.2g}, "
+        )
         return Bias(
             "none",
-            f"none: {'; '.join(others)}, of ∇R outside range(Xᵀ), where solutions unrelated to X leave "
-            f"{samples.unrelated:.2g} and {EXPLAINED:g} at most would explain; {_noise(nearest.floor, samples)}",
+            f"none: {'; '.join(others)} of ∇R unexplained ({chance}{EXPLAINED:g} at most would explain; "
+            f"{_noise(nearest.floor, samples)})",
             None, None, None, nearest.residual, nearest.runner_up, nearest.floor, tuple(candidates), len(samples),
         )  # fmt: skip
     return Bias(
