@@ -101,7 +101,9 @@ class Bias:
         values = self.potential(sizes)  # type: ignore[misc]
         potential = None if self.family is None else self.family.potential
         named = None if potential is None else aligned(potential.gradient(sizes), values)
-        return mirror_map(sizes, values, (low, high), named, ax=ax, label=_label(self.family))
+        return mirror_map(
+            sizes, values, (low, high), named, ax=ax, label=label(self.family) if self.family else ""
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict and its numbers, as JSON can hold them."""
@@ -130,8 +132,7 @@ def aligned(values: np.ndarray, to: np.ndarray) -> np.ndarray:
     return out
 
 
-def _label(family: FamilyFit | None) -> str:
-    if family is None:
-        return ""
+def label(family: FamilyFit) -> str:
+    """The family as a call of its constructor."""
     inside = ", ".join(f"{k}={v:.4g}" for k, v in family.parameters.items())
     return f"{family.name}({inside})"

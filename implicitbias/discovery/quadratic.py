@@ -12,7 +12,8 @@ __all__: list[str] = []
 
 LARGEST = 3e7
 """Entries of the linear system that are still worth building."""
-SPLITS = 3
+FOLDS, SPLITS = 5, 3
+"""Parts of the problems, and how many of them are left out in turn."""
 ITERATIONS = 8
 
 
@@ -33,7 +34,7 @@ def undetermined(samples: Samples) -> str | None:
     D = samples.w.shape[1]
     unknown = D * (D + 1) // 2
     a_problem = samples.equations / len(samples)
-    left_out = -(-len(samples) // 5)
+    left_out = -(-len(samples) // FOLDS)
     if (len(samples) - left_out) * a_problem < unknown:
         wanted = int(np.ceil(1.25 * (unknown / a_problem + 1)))
         return f"its {unknown} unknowns need some {wanted} problems like these {len(samples)}"
@@ -49,7 +50,7 @@ def fit_quadratic(samples: Samples) -> QuadraticFit:
     F = _features(unit)
     NF = samples.off(F)
     K, shares = len(samples), []
-    for left_out in np.array_split(np.random.default_rng(0).permutation(K), max(SPLITS, 5))[:SPLITS]:
+    for left_out in np.array_split(np.random.default_rng(0).permutation(K), FOLDS)[:SPLITS]:
         a = _smallest_two(NF[np.setdiff1d(np.arange(K), left_out)])[:, 0]
         shares.append(samples.share(F @ a)[left_out])
     a, second = _smallest_two(NF).T

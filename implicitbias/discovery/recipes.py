@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..dynamics import Setting, Stop
-from .bias import Bias
+from ..dynamics import Setting
+from .bias import Bias, label
 from .identification import identified
 from .probing import Draw, probed
 from .sources import Runs
@@ -21,11 +21,11 @@ def trial_settings(recipe: Callable[[Any], Setting], draw: Draw, seed: Any) -> l
     return [recipe(problem) for problem in draw(Runs(recipe), np.random.default_rng(seed))]
 
 
-def bias_of(settings: list[Setting], seed: Any, stop: Stop | None = None) -> Bias:
+def bias_of(settings: list[Setting], seed: Any) -> Bias:
     """identify, on runs of these settings."""
     made = {setting.problem: setting for setting in settings}
     rng = np.random.default_rng(seed)
-    return identified(probed(Runs(lambda problem: made[problem], stop), list(made), rng), rng)
+    return identified(probed(Runs(lambda problem: made[problem]), list(made), rng), rng)
 
 
 def in_short(bias: Bias) -> str:
@@ -36,6 +36,5 @@ def in_short(bias: Bias) -> str:
         return f"{bias.verdict}, no name ({bias.residual:.1g} left)"
     if bias.family.name == "Mahalanobis":
         return f"Mahalanobis(M) ({bias.residual:.1g} left)"
-    inside = ", ".join(f"{name} {value:.4g}" for name, value in bias.family.parameters.items())
-    what = f"margin in ℓp, {inside}" if bias.verdict == "margin" else f"{bias.family.name}({inside})"
-    return f"{what} ({bias.residual:.1g} left)"
+    margin = "margin of " if bias.verdict == "margin" else ""
+    return f"{margin}{label(bias.family)} ({bias.residual:.1g} left)"

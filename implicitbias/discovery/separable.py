@@ -11,6 +11,7 @@ to count alike. Knots are chosen, and the residual is measured, on problems left
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -138,10 +139,8 @@ def _pencil(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, float, float]:
 
 def _held_out(design: Design) -> float:
     """Root mean square of ‖N_k F_k a‖/‖F_k a‖ over problems that a was not fitted to."""
-    K = len(design.plain)
-    fold = np.arange(K) % min(FOLDS, K)
-    shares = []
-    for f in range(fold[-1] + 1 if K < FOLDS else FOLDS):
+    fold, shares = np.arange(len(design.plain)) % FOLDS, []
+    for f in np.unique(fold):
         a, _, _ = smallest_pair(design.plain[fold != f], design.off[fold != f])
         size = np.linalg.norm(design.plain[fold == f] @ a, axis=1)
         off = np.linalg.norm(design.off[fold == f] @ a, axis=1)
@@ -163,11 +162,7 @@ def _as_map(design: Design, a: np.ndarray, reference: float | None) -> SplineMap
     last = coefficients[-1]
     coefficients = coefficients / (last if last != 0 else np.max(np.abs(coefficients)))
     curve = SplineMap(design.knots, coefficients, design.scale)
-    return curve if reference is None else SplineMap(*_parts(curve), offset=float(curve(reference)))
-
-
-def _parts(curve: SplineMap) -> tuple[np.ndarray, np.ndarray, float]:
-    return curve.knots, curve.coefficients, curve.scale
+    return curve if reference is None else replace(curve, offset=float(curve(reference)))
 
 
 def _band(
