@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..problems.loading import npz_arrays
+
 __all__ = ["add_command"]
 
 DESCRIPTION = """\
@@ -71,11 +73,7 @@ def read(path: Path) -> tuple[list[tuple[np.ndarray, ...]], Any]:
     """(pairs or triples, start) of an .npz file."""
     if not path.is_file():
         raise ValueError(f"{path} is no file")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is no .npz file of arrays ({error})") from error
+    arrays = npz_arrays(path)
     for name in ("X", "w"):
         if name not in arrays:
             raise ValueError(

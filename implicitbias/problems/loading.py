@@ -99,12 +99,17 @@ def _bundled(name: str) -> tuple[np.ndarray, list[str]]:
     return np.column_stack([data.data, data.target]).astype(float), [*names, target]
 
 
-def _from_npz(path: Path) -> tuple[np.ndarray, list[str]]:
+def npz_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file by name."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            held = {k: file[k] for k in file.files}
+            return {k: file[k] for k in file.files}
     except (ValueError, OSError) as error:
         raise ValueError(f"{path} cannot be read as an .npz file of plain arrays: {error}") from error
+
+
+def _from_npz(path: Path) -> tuple[np.ndarray, list[str]]:
+    held = npz_arrays(path)
     for key in ("X", "y"):
         if key not in held:
             raise ValueError(f"{path} holds {', '.join(held) or 'nothing'}; it must hold X (n, d) and y (n,)")

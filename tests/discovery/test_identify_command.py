@@ -70,4 +70,4 @@ def test_what_is_no_file_is_said(tmp_path, capsys):
     text = tmp_path / "text.npz"
     text.write_text("hello")
     assert main(["identify", str(text)]) == 2
-    assert "no .npz file" in capsys.readouterr().err
+    assert "cannot be read as an .npz file" in capsys.readouterr().err
