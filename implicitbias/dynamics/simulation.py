@@ -37,7 +37,7 @@ def simulate(
     engine: str = "auto",
     chart: str = "auto",
     polish: bool = False,
-    rtol: float = 1e-10,
+    rtol: float | None = None,
     atol: float | None = None,
     method: str = "lsoda",
 ) -> Run:
@@ -60,7 +60,8 @@ def simulate(
     chart : "auto", "ordinary", "log" or "dual": coordinates of a flow. Log charts exist for elementwise
         products; the dual chart keeps by construction what theorems about mirror flows prove.
     polish : finish a mirror flow by Newton's method on its dual (``run.polished`` says so).
-    rtol, atol : tolerances of the integrator, for the error of each of its steps.
+    rtol, atol : tolerances of the integrator, for the error of each of its steps. rtol None: 1e-10, and 1e-12 in the
+        logarithmic clock, where thousands of e-folds of time add up; atol None: from the start.
     method : "lsoda", "radau", or "midpoint": the implicit midpoint rule, of order two, which conserves quadratic
         invariants (the balancedness of layers) to rounding at any rtol, in many more steps where rtol is small.
 
@@ -77,6 +78,8 @@ def simulate(
     """
     stop = Stop() if stop is None else stop
     _check(setting, stop, save)
+    if rtol is None:
+        rtol = 1e-12 if stop.log_clock else 1e-10
     rtol = number("rtol", rtol, "satisfy 1e-13 ≤ rtol < 1", lambda r: 1e-13 <= r < 1)
     atol = None if atol is None else positive("atol", atol)
     if setting.batch is not None or isinstance(rng, list | tuple | np.ndarray):

@@ -215,11 +215,17 @@ class Classification(Problem):
     def attains_zero(self) -> bool:
         return False  # at infinity only
 
+    def _log_gradient_noise(self, w: np.ndarray) -> np.ndarray:
+        noise: np.ndarray = 64 * EPS * self.n * self._combined(self._weights(w), slice(None), sizes=True)
+        return noise
+
+    def gradient_noise(self, w: np.ndarray) -> np.ndarray:
+        return self.loss(w) * self._log_gradient_noise(w)
+
     def is_least(self, w: np.ndarray, amplification: float = 1.0) -> bool:
         # relative to the loss, so that a vanishing one is not taken for a minimum (there is none then)
-        weights = self._weights(w)
-        noise = 64 * EPS * self.n * max(1.0, amplification) * self._combined(weights, slice(None), sizes=True)
-        return bool(np.all(np.abs(self._combined(weights, slice(None))) <= noise))
+        noise = max(1.0, amplification) * self._log_gradient_noise(w)
+        return bool(np.all(np.abs(self.log_gradient(w)) <= noise))
 
     def kernel_data(self) -> tuple[np.ndarray, np.ndarray, int] | None:
         if not self.is_binary or self.loss_name not in LOSSES:

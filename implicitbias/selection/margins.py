@@ -20,6 +20,8 @@ __all__ = ["MaxMargin", "MaxMarginSolution", "NotSeparable", "max_margin"]
 
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 """The least that HiGHS takes."""
+SMALL, UNSOLVED = 1e-10, 1e-6
+"""Duality gaps: below the first a second solver is not asked; above the other there is no answer."""
 
 
 class NotSeparable(Infeasible):
@@ -85,11 +87,14 @@ class MaxMargin(Program):
             case MahalanobisNorm(root=R):  # ‖w‖ = ‖Rw‖₂
                 v, alpha = _active_set(np.linalg.solve(R.T, rows.T).T, 2.0, R @ w)
                 w = np.linalg.solve(R, v)
-            case LpNorm(p=p) if p in (1.0, np.inf):
-                w, alpha = _linear_program(rows, p)
+            case LpNorm(p=p) as norm if p in (1.0, np.inf):
+                w, alpha = _linear_program(rows, norm, w)
             case LpNorm(p=p):
                 w, alpha = _active_set(rows, p, w)
-        return w.reshape(self.shape), alpha
+        w = _pushed_inside(rows, w).reshape(self.shape)
+        if not _gap(self.Z, self.norm, w, alpha) <= UNSOLVED:
+            raise ArithmeticError(f"the margin in {self.norm!r} was not found to a duality gap of {UNSOLVED:g}")
+        return w, alpha
 
     @property
     def solution(self) -> np.ndarray:
@@ -164,28 +169,51 @@ def separating_direction(Z: np.ndarray) -> np.ndarray:
     raise NotSeparable(p, residual)
 
 
-def _linear_program(Z: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
-    """ℓ1 and ℓ∞ margins by HiGHS, with the dual read off its marginals."""
+def _linear_program(Z: np.ndarray, norm: LpNorm, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """ℓ∞: max s subject to Aw ≥ bs, |w| ≤ 1, s ≥ 0. ℓ1: min Σ u + v subject to A(u − v) ≥ b, u, v ≥ 0. The solver's
+    tolerances are absolute: rows of A have length one, and margins are in units of the ℓ2 one.
+    """
     from scipy.optimize import linprog
 
-    n, d = Z.shape
-    scale = float(np.max(np.abs(Z)))
-    Z = Z / scale  # the solver's tolerances are absolute
-    bounds: list[tuple[float, float]]
-    if p == np.inf:  # min t : Zw ≥ 1, −t ≤ w ≤ t
-        box = np.vstack([np.hstack([np.eye(d), -np.ones((d, 1))]), np.hstack([-np.eye(d), -np.ones((d, 1))])])
-        A = np.vstack([np.hstack([-Z, np.zeros((n, 1))]), box])
-        cost, bounds = np.append(np.zeros(d), 1.0), [(-np.inf, np.inf)] * (d + 1)
-    else:  # min Σ a + b : Z(a − b) ≥ 1, a, b ≥ 0
-        A, cost, bounds = np.hstack([-Z, Z]), np.ones(2 * d), [(0.0, np.inf)] * (2 * d)
-    b = np.concatenate([-np.ones(n), np.zeros(len(A) - n)])
-    result = linprog(cost, A_ub=A, b_ub=b, bounds=bounds, method="highs", options=TIGHT)
-    x, y = result.x, result.ineqlin.marginals
-    rows, columns = np.flatnonzero(y), np.flatnonzero((x != 0) | (p == np.inf))
-    face = A[np.ix_(rows, columns)]  # of the optimum, which the solver meets to its tolerances
-    x[columns], y[rows] = _refined(face, b[rows], x[columns]), _refined(face.T, cost[columns], y[rows])
-    w = x[:d] if p == np.inf else x[:d] - x[d:]
-    return w / (np.min(Z @ w) * scale), np.maximum(-y[:n], 0.0) / scale
+    d = Z.shape[1]
+    rows, size = np.linalg.norm(Z, axis=1), norm.value(_active_set(Z, 2.0, w)[0])
+    A, b = Z / rows[:, None], 1 / (rows * size)
+    if norm.p == np.inf:
+        c, M, g = -np.eye(d + 1)[d], np.column_stack([-A, b]), 0 * b
+        lower, upper = np.append(-np.ones(d), 0.0), np.append(np.ones(d), np.inf)
+    else:
+        c, M, g = np.ones(2 * d), np.hstack([-A, A]), -b
+        lower, upper = np.zeros(2 * d), np.full(2 * d, np.inf)
+    pairs = []
+    for method in ("highs-ds", "highs-ipm"):  # an entry of 1e-10 that either leaves out may matter
+        found = linprog(c, M, g, bounds=np.column_stack([lower, upper]), method=method, options=TIGHT)
+        if found.status == 0:
+            x, y = _on_face(c, M, g, found.x, found.ineqlin.marginals, (lower < found.x) & (found.x < upper))
+            w = x[:d] / x[d] if norm.p == np.inf else x[:d] - x[d:]
+            w, alpha = _pushed_inside(Z, size * w), np.maximum(-y, 0.0) / rows
+            pairs.append((_gap(Z, norm, w, alpha), w, alpha))
+            if pairs[-1][0] <= SMALL:
+                break
+    if not pairs:
+        raise ArithmeticError(f"the linear program of the margin in {norm!r} was not solved: {found.message}")
+    return min(pairs, key=lambda pair: pair[0])[1:]
+
+
+def _on_face(
+    c: np.ndarray, M: np.ndarray, g: np.ndarray, x: np.ndarray, y: np.ndarray, free: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(x, y) with M_tight x = g_tight and c_free = M_freeᵀy, where y ≠ 0 and x is at no bound: HiGHS is near it."""
+    tight = y != 0
+    face = M[np.ix_(tight, free)]
+    x[free] = _refined(face, g[tight] - M[np.ix_(tight, ~free)] @ x[~free], x[free])
+    y[tight] = _refined(face.T, c[free], y[tight])
+    return x, y
+
+
+def _gap(Z: np.ndarray, norm: Norm, w: np.ndarray, alpha: np.ndarray) -> float:
+    """‖w‖/(1ᵀα) − 1 at ‖Σ α_i z_i‖_* = 1: how much less than that of a feasible w the minimum may be."""
+    bound = np.sum(alpha) / norm.dual(np.tensordot(alpha, Z, 1))
+    return float(norm.value(w) / bound - 1)
 
 
 def _active_set(Z: np.ndarray, p: float, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -197,11 +225,31 @@ def _active_set(Z: np.ndarray, p: float, w: np.ndarray) -> tuple[np.ndarray, np.
     A = Z / rows[:, None]
     size = np.linalg.norm(w) / float(np.min(Z @ w))
     b = 1 / (rows * size)
-    u = nonnegative_least(np.vstack([A.T, b]), np.append(np.zeros(Z.shape[1]), 1.0))
-    w, nu = onto_half_spaces(PNorm(p), np.zeros(Z.shape[1]), A, b, u / (1 - b @ u))
+    w, nu = onto_half_spaces(PNorm(p), np.zeros(Z.shape[1]), A, b, _least_distance(A, b))
     w = _refined(A[nu > 0], b[nu > 0], w)  # ∇ψ*(Aᵀν) loses digits where columns differ in size
     # ∇Σ|w|^p/p = Aᵀν gives ‖Aᵀν‖_q = ‖w‖_p^{p−1}: scaled to the unit ball of the dual norm
     return w * size, nu / LpNorm(p).value(w) ** (p - 1) / rows
+
+
+def _least_distance(A: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """ν ≥ 0 for which Aᵀν is the shortest u with Au ≥ b, some b_i > 0, after Lawson and Hanson."""
+    u = nonnegative_least(np.vstack([A.T, b]), np.append(np.zeros(A.shape[1]), 1.0))
+    return u / (1 - b @ u)
+
+
+def _pushed_inside(Z: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """The w nearest to this one with Zw ≥ 1 in spite of rounding.
+
+    To scale w instead would cost the relative error of a long row's margin, ‖z_i‖‖w‖ eps, of all.
+    """
+    rows = np.linalg.norm(Z, axis=1)
+    A = Z / rows[:, None]
+    for _ in range(2):
+        if np.min(Z @ w) >= 1 - 4 * EPS:
+            break
+        short = 1 / rows + 4 * EPS * (np.abs(A) @ np.abs(w)) - A @ w
+        w = w + np.max(short) * (_least_distance(A, short / np.max(short)) @ A)
+    return w / float(np.min(Z @ w))
 
 
 def _refined(A: np.ndarray, b: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -223,13 +271,10 @@ def _in_spectral_ball(Z: np.ndarray, norm: SchattenNorm, w: np.ndarray) -> tuple
         last = np.eye(p * q + 1)[-1]
         C, G = np.column_stack([unit, -1 / (rows * size)]), np.eye(p * q + 1, p * q).reshape(-1, p, q)
         found = maximize_in_ball(last, C, G, -last)
-        W, alpha = found.x[:-1], found.lam / rows
+        W, alpha = found.x[:-1] * size / found.x[-1], found.lam / rows
     else:
         found = maximize_in_ball(1 / (rows * size), np.eye(m), unit.reshape(Z.shape), np.full(m, 0.5 / m))
-        W, alpha = found.Y.ravel(), found.x / rows
-    W, alpha = W / np.min(flat @ W), alpha / norm.dual((alpha @ flat).reshape(p, q))
-    if not norm.value(W.reshape(p, q)) <= (1 + 1e-6) * np.sum(alpha):
-        raise ArithmeticError(f"the margin in {norm!r} was not found to a duality gap of 1e-6")
+        W, alpha = found.Y.ravel() * size, found.x / rows
     return W, alpha
 
 
