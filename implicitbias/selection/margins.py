@@ -93,7 +93,9 @@ class MaxMargin(Program):
                 w, alpha = _active_set(rows, p, w)
         w = _pushed_inside(rows, w).reshape(self.shape)
         if not _gap(self.Z, self.norm, w, alpha) <= UNSOLVED:
-            raise ArithmeticError(f"the margin in {self.norm!r} was not found to a duality gap of {UNSOLVED:g}")
+            raise ArithmeticError(
+                f"the margin in {self.norm!r} was not found to a duality gap of {UNSOLVED:g}"
+            )
         return w, alpha
 
     @property
@@ -211,9 +213,9 @@ def _on_face(
 
 
 def _gap(Z: np.ndarray, norm: Norm, w: np.ndarray, alpha: np.ndarray) -> float:
-    """‖w‖/(1ᵀα) − 1 at ‖Σ α_i z_i‖_* = 1: how much less than that of a feasible w the minimum may be."""
-    bound = np.sum(alpha) / norm.dual(np.tensordot(alpha, Z, 1))
-    return float(norm.value(w) / bound - 1)
+    """‖w‖/(1ᵀα) − 1 at least margin one and ‖Σ α_i z_i‖_* = 1; infinite where w does not separate."""
+    least, bound = np.min(np.tensordot(Z, w, w.ndim)), np.sum(alpha) / norm.dual(np.tensordot(alpha, Z, 1))
+    return float(norm.value(w) / least / bound - 1) if least > 0 else np.inf
 
 
 def _active_set(Z: np.ndarray, p: float, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -244,12 +246,13 @@ def _pushed_inside(Z: np.ndarray, w: np.ndarray) -> np.ndarray:
     """
     rows = np.linalg.norm(Z, axis=1)
     A = Z / rows[:, None]
+    w = w / max(1.0, float(np.min(Z @ w)))
     for _ in range(2):
         if np.min(Z @ w) >= 1 - 4 * EPS:
-            break
+            return w
         short = 1 / rows + 4 * EPS * (np.abs(A) @ np.abs(w)) - A @ w
         w = w + np.max(short) * (_least_distance(A, short / np.max(short)) @ A)
-    return w / float(np.min(Z @ w))
+    return w / min(1.0, float(np.min(Z @ w)))
 
 
 def _refined(A: np.ndarray, b: np.ndarray, w: np.ndarray) -> np.ndarray:

@@ -126,7 +126,10 @@ def _completed(
     if v + m + p * q > LARGE:
         return 0.0, start
     best, least = start, float("inf")
-    x, lam, Y = start.x, start.lam, start.Y.ravel()
+    # in (λ − Cx)₊ both are to be of one size
+    scale = float(np.sqrt(np.max(start.lam) / np.max(C @ start.x)))
+    C = C * scale
+    x, lam, Y = start.x, start.lam / scale, start.Y.ravel()
     for mu, dropped in (*schedule, (0.0, 0.0)):
         point, slack = x @ flat, C @ x
         fall, active = _positive_part(lam - slack, mu)
@@ -134,7 +137,7 @@ def _completed(
         off = np.concatenate([c + lam @ C - flat @ Y, lam - fall, point - inside.ravel()])
         size = float(np.linalg.norm(off))
         if mu == 0 and size < least:
-            best, least = BallSolution(x, np.maximum(lam, 0.0), Y.reshape(p, q)), size
+            best, least = BallSolution(x, np.maximum(lam * scale, 0.0), Y.reshape(p, q)), size
         if dropped == 0 or (mu == 0 and size < 32 * EPS) or not size < LOST:
             break
         K = np.block(

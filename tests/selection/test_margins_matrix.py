@@ -130,6 +130,35 @@ def test_lengths_of_rows_may_differ(norm):
 
 
 @every_norm
+@pytest.mark.parametrize("side", ["columns", "rows", "both"])
+def test_columns_and_rows_of_very_different_sizes(norm, side):
+    """Sizes from 10⁻³ to 10³: columns cost six digits of the sixteen, and rows none."""
+    for seed in range(5):
+        n, d, k = 6 + 4 * seed, 3 + seed, 2 + seed % 3
+        rng = np.random.default_rng(seed)
+        X, W = rng.standard_normal((n, d)), rng.standard_normal((k, d))
+        y = np.argmax(X @ W.T, axis=1)
+        if side != "rows":
+            X = X * 10 ** rng.uniform(-3, 3, d)
+        if side != "columns":
+            X = X * 10 ** rng.uniform(-3, 3, (n, 1))
+        program = MaxMargin(rows(X, y, k), norm)
+        bound = {"columns": 1e-9, "rows": 1e-12, "both": 1e-9}[side]
+        assert certify(program.solution, program).worst <= bound
+
+
+@every_norm
+def test_nearly_equal_rows(norm):
+    """Each sample twice, 10⁻⁸ apart: which of the two supports is hard to see, and hardly matters."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        X, W = rng.standard_normal((10, 5)), rng.standard_normal((3, 5))
+        X = np.concatenate([X, X + 1e-8 * rng.standard_normal((10, 5))])
+        program = MaxMargin(rows(X, np.argmax(X @ W.T, axis=1), 3), norm)
+        assert certify(program.solution, program).worst <= 1e-9
+
+
+@every_norm
 @pytest.mark.parametrize("scale", [1e-8, 1e8])
 def test_the_margin_scales_with_the_data(norm, scale):
     Z = multiclass(2)

@@ -57,15 +57,16 @@ def test_columns_of_very_different_sizes(p, draw):
 
 @every_norm
 def test_nearly_opposite_samples(p):
-    """z_1 = −z_0 + 10⁻⁶ e: the margin is of order 10⁻⁶, and z·w is known to 10⁶ eps."""
-    for seed in range(5):
+    """z_1 = −z_0 + 10⁻⁶ e: the margin is of order 10⁻⁶, and z·w is known to |z|·|w| eps, 10⁷ eps or so."""
+    for seed in range(8):
         rng = np.random.default_rng(seed)
         Z = rng.standard_normal((8, 16))
         Z[1] = 1e-6 * rng.standard_normal(16) - Z[0]
         y = np.where(np.arange(8) % 3, 1, -1)
         found = max_margin(Classification(y[:, None] * Z, y), p)
         assert found.margin <= 1e-5
-        assert found.certificate.worst <= 1e-9
+        rounding = np.finfo(float).eps * np.max(np.abs(Z) @ np.abs(found.w))
+        assert found.certificate.worst <= min(8 * rounding, 1e-8)
 
 
 @every_norm
