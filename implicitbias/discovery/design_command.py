@@ -62,7 +62,7 @@ def add_command(commands: Any) -> None:
         metavar=("LO", "HI"),
         help="of x (default -1.5 1.5; 0.2 2 where x > 0)",
     )
-    add("--check", action="store_true", help="run the forms on drawn regressions (a minute or so)")
+    add("--check", action="store_true", help="run the forms on drawn regressions (some seconds)")
     add("--seed", type=int, default=0, metavar="S", help="of the drawn regressions (default 0)")
     add("--json", type=Path, metavar="FILE", help="write every number as JSON (- for standard output)")
     command.set_defaults(command=_design)
@@ -137,21 +137,26 @@ def facts(psi: Any, low: float, high: float, forms: Any) -> Facts:
 
 
 def _ends_of_phi(arc: Any) -> list[str]:
-    """Where φ ends though w does not: a finite step may leave the interval."""
-    out = []
-    for sign in (1.0, -1.0):
-        low, high = 1e-3, 1e3
-        reached = np.isfinite(arc.point(sign * np.array([low, high]))[0])
-        if reached[0] and not reached[1]:
-            for _ in range(40):
-                middle = (low + high) / 2
-                low, high = (
-                    (middle, high)
-                    if np.isfinite(arc.point(np.array([sign * middle]))[0][0])
-                    else (low, middle)
-                )
-            out.append(f"φ ends at {sign * low:.6g}, where w is infinite or at the end of the domain")
-    return out
+    """Where φ ends though w does not, which a finite step may leave, or where rounding hides the rest of it."""
+    return [remark for sign in (1.0, -1.0) if (remark := _end_of_phi(arc, sign))]
+
+
+def _end_of_phi(arc: Any, sign: float) -> str:
+    from ..geometry.arc_table import Unresolved
+
+    def reached(phi: float) -> bool:
+        return bool(np.isfinite(arc.point(np.array([sign * phi]))[0][0]))
+
+    low, high = 1e-3, 1e3
+    try:
+        if not reached(low) or reached(high):
+            return ""
+    except Unresolved as error:
+        return f"φ is known to {sign * error.phi:.6g}, at x = {error.w:.3g}: beyond, rounding hides ρ″"
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if reached(middle) else (low, middle)
+    return f"φ ends at {sign * low:.6g}, where w is infinite or at the end of the domain"
 
 
 def _table(found: Facts) -> list[str]:

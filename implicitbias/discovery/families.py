@@ -97,7 +97,8 @@ def _fit(family: Family, samples: Samples, at: Coordinates, floor: float) -> Fam
     parameters, intervals = dict(family.fixed), {}
     if family.parameter:
         parameters = {family.parameter: family.of(u), **parameters}
-        intervals = {family.parameter: (family.of(u - error), family.of(u + error))}
+        with np.errstate(over="ignore"):  # of an error without bound
+            intervals = {family.parameter: (family.of(u - error), family.of(u + error))}
     return FamilyFit(family.name, parameters, intervals, residual, _potential(family, u))
 
 

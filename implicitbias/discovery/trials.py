@@ -16,11 +16,14 @@ from .forms import FORMS, design, keeps_signs, obstacle
 
 __all__ = ["Trial", "trials"]
 
-PROBLEMS, ROWS, DIMENSION = 2, 5, 15
-TRIES = 200
-STOP = Stop(loss=1e-22, steps=50_000)
+PROBLEMS, ROWS, DIMENSION = 12, 15, 30
+"""What identify asks for."""
+COMPARED = 2
+"""The problems that are also solved at half the step."""
+TRIES = 1000
+STOP = Stop(loss=1e-18, steps=50_000)
 ROUNDING = 1e-7
-"""Distances that a loss of 1e-22, and a projection, leave."""
+"""Distances that a loss of 1e-18, and a projection, leave."""
 EXACT, ORDER, LAW = 0.01, (1.6, 2.5), 0.1
 """The least relative error of an identified ρ′ that fails, the quotients that mean first order, and how far from 2
 the quotient of errors may be."""
@@ -29,7 +32,7 @@ the quotient of errors may be."""
 class Trial(NamedTuple):
     """What one form did at a step η and at η/2.
 
-    distances : ‖w − w*‖/‖w*‖ at both, root mean square over the problems, w* the projection.
+    distances : ‖w − w*‖/‖w*‖ at both, root mean square over two problems, w* the projection.
     ratio : its error to first order in η over that of the reparametrisation; NaN where there is none.
     identified : the relative error of the ρ′ that ``identify`` reads off its solutions at η; NaN: it found none.
     """
@@ -55,29 +58,34 @@ class Trial(NamedTuple):
 def trials(psi: Potential, low: float, high: float, forms: Any, rng: Any = 0) -> list[Trial]:
     """Each of the ``forms`` that exist, on problems whose solutions lie in (low, high)."""
     rng = np.random.default_rng(rng)
-    drawn, w0 = _draw(psi, low, high, rng)
     eta = 0.2 * float(np.min(psi.hessian(np.linspace(low, high, 41)[1:-1])))
+    if not eta > 0:
+        raise ValueError(
+            f"ρ″ vanishes in ({low:g}, {high:g}), where the stable steps of mirror descent shrink to zero with it: "
+            "give a range without that point"
+        )
+    drawn, w0 = _draw(psi, low, high, rng)
     there = [form for form in FORMS if obstacle(psi, form) is None]
     asked = [form for form in there if form in forms]
     run = [form for form in there if form in asked or form == "reparametrization"]  # the unit of the errors
     for _ in range(6):
-        ends = {form: [[_end(psi, form, p, w0, e) for p, _ in drawn] for e in (eta, eta / 2)] for form in run}
-        if all(w is not None for both in ends.values() for end in both for w in end):
+        ends = {form: [_end(psi, form, p, w0, eta) for p, _ in drawn] for form in run}
+        near = {form: [_end(psi, form, p, w0, eta / 2) for p, _ in drawn[:COMPARED]] for form in run}
+        if not any(w is None for form in run for w in ends[form] + near[form]):
             break
         eta /= 2
     else:
         raise ValueError(f"no step down to {2 * eta:.2g} leads all forms to solutions in ({low:g}, {high:g})")
-    goals = np.array([w for _, w in drawn])
-    off = {form: np.array(both) - goals for form, both in ends.items()}
+    goals = np.array([w for _, w in drawn[:COMPARED]])
+    off = {form: np.array([ends[form][:COMPARED], near[form]]) - goals for form in run}
     first = {form: 4 * both[1] - both[0] for form, both in off.items()}
-    unit = first.get("reparametrization")
+    unit, size = first.get("reparametrization"), float(np.linalg.norm(goals))
     return [
         Trial(
             form, eta,
-            (float(np.linalg.norm(off[form][0]) / np.linalg.norm(goals)),
-             float(np.linalg.norm(off[form][1]) / np.linalg.norm(goals))),
-            _quotient(first[form], unit, ROUNDING * float(np.linalg.norm(goals))),
-            _identified(psi, form, w0, eta, (low, high), rng),
+            (float(np.linalg.norm(off[form][0])) / size, float(np.linalg.norm(off[form][1])) / size),
+            _quotient(first[form], unit, ROUNDING * size),
+            _identified(psi, [(p.X, p.y, w) for (p, _), w in zip(drawn, ends[form])], w0, rng),
         )
         for form in asked
     ]  # fmt: skip
@@ -99,7 +107,7 @@ def _draw(
     drawn: list[tuple[Regression, np.ndarray]] = []
     for _ in range(TRIES):
         X = np.sqrt(ROWS) * np.linalg.qr(rng.standard_normal((DIMENSION, ROWS)))[0].T
-        problem = Regression(X, X @ rng.uniform(low, high, DIMENSION))
+        problem = Regression(X, X @ (low + (high - low) * rng.beta(0.5, 0.5, DIMENSION)))
         try:
             w = BregmanProjection(psi, psi.gradient(w0), problem.X, problem.y).solution
         except (ArithmeticError, ValueError):
@@ -129,29 +137,18 @@ def _end(psi: Potential, form: str, problem: Regression, w0: np.ndarray, eta: fl
     return run.w if run.converged else None
 
 
-def _identified(
-    psi: Potential, form: str, w0: np.ndarray, eta: float, ends: tuple[float, float], rng: np.random.Generator
-) -> float:
-    """max |aρ̂′ (+ b) − ρ′| / max |ρ′| over the identified range, a (and b, where signs are kept) the best."""
+def _identified(psi: Potential, solved: list[Any], w0: np.ndarray, rng: np.random.Generator) -> float:
+    """max |aρ̂′ (+ b) − ρ′| / max |ρ′| over the range of the (X, y, w), where ρ′(w₀) = 0; a and b the best."""
     from .bias import aligned
     from .identification import identify
 
-    size = max(map(abs, ends))
-    start: Any = float(w0[0])
-    model = Linear()
-    if form == "reparametrization":
-        model = design(psi, form)
-        start = model.straighten(np.full(30, start))
-    optimizer = GradientDescent(eta) if form == "reparametrization" else design(psi, form, eta)
     try:
-        found = identify(
-            optimizer, model, start, problems=12, rng=rng, cover=(0.1 * size, 0.7 * size), stop=STOP
-        )  # fmt: skip
+        found = identify(solved, start=float(w0[0]), rng=rng)
     except ValueError:
         return np.nan
     if found.potential is None or found.range is None:
         return np.nan
     w = np.linspace(*found.range, 200)
-    wanted = psi.gradient(w) - (0.0 if w0[0] else psi.gradient(np.zeros(1)))
+    wanted = psi.gradient(w) - psi.gradient(w0[:1])
     seen = aligned(found.potential(w), wanted)
     return float(np.max(np.abs(seen - wanted)) / np.max(np.abs(wanted)))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Arcsinh", "Logs", "Ratio", "Side", "VanishingCurvature"]
+__all__ = ["Arcsinh", "Logs", "Ratio", "Side", "Unresolved", "VanishingCurvature"]
 
 EPS = float(np.finfo(float).eps)
 N = 12
@@ -154,7 +154,9 @@ class Side:
                     break
                 last = panel.error
             h /= 2
-            if h <= 8 * EPS * a or h < 1e-250 or len(self.X) > MOST_PANELS:
+            if len(self.X) > MOST_PANELS:
+                raise Unresolved(float(self.x.of(np.float64(a))), self.phi)
+            if h <= 8 * EPS * a or h < 1e-250:
                 self._end(a)
                 return
         nothing = self.Y[-1] + panel.rise == self.Y[-1]
@@ -242,3 +244,14 @@ class VanishingCurvature(ValueError):
 
     def __init__(self, w: float) -> None:
         super().__init__(f"ψ″ is zero or not smooth at |w| = {w:.6g}, and 1/ψ″ infinite or undefined there")
+
+
+class Unresolved(ValueError):
+    """Differences of ∇ψ have lost the digits of ψ″: |φ| at w is the last that is known."""
+
+    def __init__(self, w: float, phi: float) -> None:
+        super().__init__(
+            f"beyond |w| = {abs(w):.3g} rounding hides ψ″, and φ is known up to |φ| = {phi:.6g} only; "
+            "larger w need a potential in closed form"
+        )
+        self.w, self.phi = w, phi

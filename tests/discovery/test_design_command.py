@@ -87,9 +87,24 @@ def test_the_verdict_on_a_trial():
     assert not good["mirror"]._replace(identified=np.nan).holds
 
 
+def test_where_rounding_hides_the_curvature_is_said(capsys):
+    # √(1 + x²)″ = (1 + x²)^{−3/2}, a difference of ρ′ ≈ 1: φ is known up to about 1e5, short of its end 2.622
+    code, lines = lines_of(capsys, "sqrt(1 + x**2)", "--form", "reparametrization")
+    assert code == 0
+    assert lines[8].startswith("φ is known to 2.6")
+    assert "rounding hides ρ″" in lines[8]
+
+
+def test_a_curvature_that_vanishes_allows_no_step(capsys):
+    assert main(["design", "--potential", "abs(x)**3", "--check"]) == 2
+    assert "ρ″ vanishes in (-1.5, 1.5)" in capsys.readouterr().err
+
+
 @pytest.mark.slow
-def test_a_check_that_holds(capsys):
-    code, lines = lines_of(capsys, "x**2/2", "--range", "-1", "1", "--check")
+@pytest.mark.parametrize("potential", ["x**2/2", "log(cosh(x))", "x*log(x) - x"])
+def test_a_check_that_holds(capsys, potential):
+    ends = ("0.25", "1") if "x*log" in potential else ("-1", "1")
+    code, lines = lines_of(capsys, potential, "--range", *ends, "--check")
     assert code == 0
     assert [line.split()[:2] for line in lines[-3:]] == [
         ["holds", "mirror:"], ["holds", "preconditioner:"], ["holds", "reparametrization:"],
