@@ -263,22 +263,36 @@ def _refined(A: np.ndarray, b: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 
 def _in_spectral_ball(Z: np.ndarray, norm: SchattenNorm, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the rows first those of least ℓ2 margin, and then what the solution violates, until it violates none."""
+    rows = Z.reshape(len(Z), -1)
+    W = _active_set(rows, 2.0, w)[0]
+    length, size = np.linalg.norm(rows, axis=1), float(np.linalg.norm(W))
+    used, new = np.zeros(len(Z), dtype=bool), np.ones(len(Z), dtype=bool)
+    while np.any(new):
+        excess = np.where(new, (rows @ W - 1) / length, np.inf)
+        used[np.argsort(excess)[: min(np.sum(new), W.size)]] = True
+        W, found = _spectral_pair(Z[used], norm, size)
+        new = ~used & (rows @ W < 1 - 1e-13 * length * np.linalg.norm(W))
+    alpha = np.zeros(len(Z))
+    alpha[used] = found
+    return W, alpha
+
+
+def _spectral_pair(Z: np.ndarray, norm: SchattenNorm, size: float) -> tuple[np.ndarray, np.ndarray]:
     """Spectral: max s subject to ⟨z_i, W⟩ ≥ s, σ₁(W) ≤ 1, in x = (W, s). Nuclear: max 1ᵀα subject to α ≥ 0,
     σ₁(Σ α_i z_i) ≤ 1. Rows are scaled to length one, and margins by the ℓ2 one, which both share up to a factor √k.
     """
     m, p, q = Z.shape
     flat = Z.reshape(m, -1)
-    rows, size = np.linalg.norm(flat, axis=1), np.linalg.norm(_active_set(flat, 2.0, w)[0])
+    rows = np.linalg.norm(flat, axis=1)
     unit = flat / rows[:, None]
     if norm.p == np.inf:
         last = np.eye(p * q + 1)[-1]
         C, G = np.column_stack([unit, -1 / (rows * size)]), np.eye(p * q + 1, p * q).reshape(-1, p, q)
         found = maximize_in_ball(last, C, G, -last)
-        W, alpha = found.x[:-1] * size / found.x[-1], found.lam / rows
-    else:
-        found = maximize_in_ball(1 / (rows * size), np.eye(m), unit.reshape(Z.shape), np.full(m, 0.5 / m))
-        W, alpha = found.Y.ravel() * size, found.x / rows
-    return W, alpha
+        return found.x[:-1] * size / found.x[-1], found.lam / rows
+    found = maximize_in_ball(1 / (rows * size), np.eye(m), unit.reshape(Z.shape), np.full(m, 0.5 / m))
+    return found.Y.ravel() * size, found.x / rows
 
 
 class MaxMarginSolution(NamedTuple):

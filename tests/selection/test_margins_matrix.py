@@ -198,6 +198,9 @@ def test_many_more_samples_than_dimensions():
         program = MaxMargin(Z, norm)
         # margins of 1e-3 of ‖z‖: three digits of the sixteen
         assert certify(program.solution, program).worst <= 1e-10
+    for word in ("spectral", "nuclear"):
+        program = MaxMargin(multiclass(3, 700, 10, 4), word)
+        assert certify(program.solution, program).worst <= 1e-10
 
 
 def test_refused_norms():
