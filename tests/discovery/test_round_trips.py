@@ -1,4 +1,4 @@
-"""identify(design(ρ, form)) returns ρ′: exactly for mirror descent, up to the law's first-order error for the other two."""
+"""identify(design(ρ, form)) returns ρ′: exactly for mirror descent, up to first order in the step for the other two."""
 
 import numpy as np
 import pytest
