@@ -25,6 +25,8 @@ __all__ = ["identify"]
 FEWEST = 6
 """Problems: enough for knots to be judged on problems left out."""
 ROUNDING = 8 * EPS
+ZERO = 1e-9
+"""Entries that count as zeros, relative to the largest."""
 DECISIVE = 10.0
 """A larger class is preferred when it leaves this many times less; up to as many floors, what is left is noise."""
 
@@ -225,7 +227,7 @@ def _verdict(candidates: list[Candidate], samples: Samples) -> Bias:
         return Bias(
             "none",
             f"none: {'; '.join(others)} of ∇R unexplained ({chance}{EXPLAINED:g} at most would explain; "
-            f"{_noise(nearest.floor, samples)})",
+            f"{_noise(nearest.floor, samples)}){_corners(samples)}",
             None, None, None, nearest.residual, nearest.runner_up, nearest.floor, tuple(candidates), len(samples),
         )  # fmt: skip
     return Bias(
@@ -250,6 +252,15 @@ def _noise(floor: float, samples: Samples) -> str:
     if samples.y is None:
         return "the runs' residuals are not known"
     return f"the runs' residuals account for {floor:.2g}"
+
+
+def _corners(samples: Samples) -> str:
+    """What it says that solutions have as many zeros as the vertices of polytopes, one for each free direction."""
+    size = np.abs(samples.w)
+    zeros = float(np.mean(size <= ZERO * np.max(size, axis=1, keepdims=True)))
+    if zeros < 0.9 * samples.unrelated**2:
+        return ""
+    return f"; {zeros:.0%} of the entries are zero: an R with corners there, like ‖w‖₁, would do so, but is not tried"
 
 
 def _in_words(family: FamilyFit) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,8 @@ class SplineMap:
             raise TypeError("a spline takes real w only: its pieces are not one analytic function")
         w = np.asarray(w, dtype=float)
         size, end = np.abs(w), self.largest
-        s = self._spline(self.t_of(np.minimum(size, end)))
-        slope = (self._spline(self.t_of(end)) - self._spline(self.t_of(end / 2))) / (end / 2)
-        s = s + slope * np.maximum(size - end, 0.0) - self.offset
-        return np.where(w == 0, 0.0 if self.scale else s, np.sign(w) * s)
+        s = self._at(self.t_of(np.minimum(size, end))) + self._last_slope * np.maximum(size - end, 0.0)
+        return np.where(w == 0, 0.0 if self.scale else s - self.offset, np.sign(w) * (s - self.offset))
 
     @property
     def largest(self) -> float:
@@ -55,13 +54,26 @@ class SplineMap:
         """t of |w|."""
         return spread(np.asarray(size), self.scale)
 
-    def _spline(self, t: np.ndarray) -> np.ndarray:
+    def _at(self, t: np.ndarray) -> np.ndarray:
+        """s(t), a straight line below the first knot."""
+        first = self.knots[0]
+        return self._spline(np.maximum(t, first)) + self._first_slope * np.minimum(t - first, 0.0)
+
+    @cached_property
+    def _spline(self) -> Any:
         from scipy.interpolate import BSpline
 
-        first, last = self.knots[0], self.knots[-1]
-        spline = BSpline(clamped(self.knots), np.concatenate([[0.0], self.coefficients]), DEGREE)
-        inside = spline(np.clip(t, first, last))
-        return inside + np.where(t < first, (t - first) * spline(first, 1), 0.0)
+        return BSpline(clamped(self.knots), np.concatenate([[0.0], self.coefficients]), DEGREE)
+
+    @cached_property
+    def _first_slope(self) -> float:
+        return float(self._spline(self.knots[0], 1))
+
+    @cached_property
+    def _last_slope(self) -> float:
+        """The rise over the outer half of the sizes, for each unit of |w|."""
+        end = self.largest
+        return float(self._at(self.t_of(end)) - self._at(self.t_of(end / 2))) / (end / 2)
 
 
 def spread(size: np.ndarray, scale: float) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 import implicitbias as ib
 from implicitbias.geometry import bregman_projection
@@ -268,3 +269,15 @@ X0 = np.random.default_rng(0).standard_normal((5, 12))
 def test_bad_input_is_said(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+def test_a_corner_at_zero_is_suspected_where_solutions_are_sparse():
+    def basis_pursuit(X, y):
+        d = X.shape[1]
+        halves = linprog(np.ones(2 * d), A_eq=np.hstack([X, -X]), b_eq=y).x
+        return halves[:d] - halves[d:]
+
+    bias = ib.identify(basis_pursuit, problems=12)
+    assert bias.verdict == "none"
+    assert "% of the entries are zero: an R with corners there, like ‖w‖₁" in bias.message
+    assert "corner" not in ib.identify(ib.Adam(1e-2), problems=12).message
