@@ -11,6 +11,7 @@ from ..models import Chart, Model
 from ..optimizers import GradientFlow
 from ..optimizers.base import decay_at
 from ..problems import Regression
+from .oracle import SettingOracle
 from .setting import Setting
 
 __all__ = ["DualChart", "OrdinaryChart", "choose_chart", "jacobian"]
@@ -26,7 +27,7 @@ class OrdinaryChart(Chart):
     name = "ordinary"
 
     def __init__(self, setting: Setting) -> None:
-        self.setting = setting
+        self.setting, self.oracle = setting, SettingOracle(setting)
 
     def encode(self, theta: np.ndarray) -> np.ndarray:
         return theta.copy()
@@ -35,14 +36,13 @@ class OrdinaryChart(Chart):
         return q
 
     def predictor(self, q: np.ndarray) -> np.ndarray:
-        return self.setting.predictor(q)
+        return self.oracle.predictor(q)
 
     def gradient(self, q: np.ndarray, g: np.ndarray) -> np.ndarray:
-        layout, model = self.setting.layout, self.setting.model
-        pulled = layout.join(model.pullback(layout.split(q), g))
+        pulled = self.oracle.pull(q, g)
         if self.decay:
             pulled = pulled + self.decay * q
-        velocity: np.ndarray = self.setting.optimizer.velocity(q, pulled, layout)
+        velocity: np.ndarray = self.setting.optimizer.velocity(q, pulled, self.setting.layout)
         return -velocity
 
 
