@@ -21,9 +21,10 @@ PROBLEMS, ROWS, DIMENSION = 12, 15, 30
 COMPARED = 2
 """The problems that are also solved at half the step."""
 TRIES = 1000
-STOP = Stop(loss=1e-18, steps=50_000)
+LOSS, STEPS = 1e-18, 50_000
+"""When runs end, the loss in units of that at zero."""
 ROUNDING = 1e-7
-"""Distances that a loss of 1e-18, and a projection, leave."""
+"""Distances that such a loss, and a projection, leave."""
 EXACT, ORDER, LAW = 0.01, (1.6, 2.5), 0.1
 """The least relative error of an identified ρ′ that fails, the quotients that mean first order, and how far from 2
 the quotient of errors may be."""
@@ -130,8 +131,9 @@ def _setting(psi: Potential, form: str, problem: Regression, w0: np.ndarray, eta
 
 def _end(psi: Potential, form: str, problem: Regression, w0: np.ndarray, eta: float) -> np.ndarray | None:
     """Where a form ends; None where it does not arrive."""
+    stop = Stop(loss=LOSS * float(problem.loss(np.zeros(DIMENSION))), steps=STEPS)
     try:
-        run = simulate(_setting(psi, form, problem, w0, eta), STOP)
+        run = simulate(_setting(psi, form, problem, w0, eta), stop)
     except ValueError:  # a step out of the domain
         return None
     return run.w if run.converged else None
