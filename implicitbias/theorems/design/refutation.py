@@ -18,12 +18,14 @@ from .. import figures
 from ..base import Control, Evidence, Theorem
 from ..draws import Rng
 from .determination import CANDIDATES
-from .solutions import samples_of, spline_of
+from .solutions import problem_of_size, samples_of, spline_of
 
 METHODS = {
     "sign": SignDescent(Decay(0.05, 0.7)), "Adam": Adam(0.01, eps=0.0), "AdaGrad": AdaGrad(0.3, eps=0.0),
     "RMSProp": RMSProp(Decay(0.05, 0.7), eps=0.0),
 }  # fmt: skip
+MIRROR = MirrorDescent(Hypentropy(-1.0), 0.2)
+"""The controls."""
 PROBLEMS, WIDTH = 12, 12
 
 
@@ -53,9 +55,10 @@ def _samples(name: str, runs: dict[str, Run]) -> Samples:
 
 
 def _five_samples(rng: Rng) -> dict[str, Setting]:
-    """Planted w of sizes from 0.1 to 3, evenly on the logarithmic scale."""
-    inputs = [(size, _inputs(rng, 5)) for size in SIZES]
-    return _adaptive([Regression(X, X @ (size * rng.standard_normal(WIDTH))) for size, X in inputs])
+    """The control's potential selects w of largest |w_j| from 0.2 to 6, evenly on the logarithmic scale."""
+    return _adaptive(
+        [problem_of_size(MIRROR.potential, _inputs(rng, 5), largest, rng) for largest in 2 * SIZES]
+    )
 
 
 def limit_over_least(runs: dict[str, Run]) -> Evidence:
@@ -81,8 +84,6 @@ INTERPOLATES = Hypothesis(
     ),
     of="run",
 )
-MIRROR = MirrorDescent(Hypentropy(-1.0), 0.2)
-
 no_separable_potential = Theorem(
     id="no-separable-potential", family="design", kind="bound", source="wilson2017marginal",
     claim="No separable R explains the solutions of sign descent, Adam, AdaGrad or RMSProp.",

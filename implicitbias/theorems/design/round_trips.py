@@ -119,7 +119,7 @@ UNSOLVED = Hypothesis("the loss of the start is at least 0.004", lambda s: s.pro
 identified_reparametrization = Theorem(
     id="identified-reparametrization", family="design", kind="rate", source="amid2020reparameterizing",
     claim="The exponent read off a reparametrised model errs by one Jacobian's share of the step.",
-    settings=_reparametrised, measure=one_jacobian, bound=0.05, instances=2, figure=shifts, run=RUN,
+    settings=_reparametrised, measure=one_jacobian, bound=5e-3, instances=2, figure=shifts, run=RUN,
     hypotheses=HYPOTHESES, conditions=(UNSOLVED,),
     control=Control(
         "the power 5/4: the architecture of another potential", 1.0,
@@ -130,7 +130,7 @@ identified_reparametrization = Theorem(
 identified_preconditioner = Theorem(
     id="identified-preconditioner", family="design", kind="rate", source="pascanu2025optimizers",
     claim="The exponent read off a preconditioner errs by twice what it does for the reparametrised model.",
-    settings=_preconditioned, measure=two_jacobians, bound=0.05, instances=2, figure=shifts, run=RUN,
+    settings=_preconditioned, measure=two_jacobians, bound=5e-3, instances=2, figure=shifts, run=RUN,
     hypotheses=HYPOTHESES, conditions=(UNSOLVED,),
     control=Control(
         "one Jacobian factor in P: the flow of another potential", 1.0,
