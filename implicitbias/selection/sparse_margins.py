@@ -9,9 +9,13 @@ import numpy as np
 
 from ..checks import number, real_array
 from ..records import record
+from .linear_programs import basic_solution
 from .programs import Certificate, Infeasible, Program
 
 __all__ = ["SignedMargin", "StationaryMargin"]
+
+STANDS_OUT = 30.0
+STATIONARY = 1e-9
 
 
 @record
@@ -88,8 +92,9 @@ class StationaryMargin(Program):
     """A stationary point of min Σ|w_j|^p subject to z_i·w ≥ 1, 0 < p ≤ 2, near the direction ``near`` (d,).
 
     On the support of w and for some α ≥ 0,  p|w_j|^{p−1} sgn(w_j) = (Zᵀα)_j  and  α_i(z_i·w − 1) = 0. For p < 1 there
-    are many such points. ``solution`` has the support and the active constraints of ``near``: the entries and the
-    margins that stand out, one from the other, by a factor of 30.
+    are many such points. ``solution`` has the support and the active constraints of ``near``, the entries and the
+    margins that stand out, one from the other, by a factor of 30; where there is none, and p ≤ 1, it is one below
+    ``near`` that linear programs descend to.
 
     >>> StationaryMargin([[1.0, 1.0]], 0.5, near=[1.0, 0.001]).solution.tolist()
     [1.0, 0.0]
@@ -115,30 +120,61 @@ class StationaryMargin(Program):
 
     @cached_property
     def solution(self) -> np.ndarray:
-        """By Newton's method for |w|^{p−1} sgn w = Z_Aᵀα, Z_Aw = 1 on the support.
+        """By Newton's method on the support and the constraints of ``near``; where that finds no stationary point and
+        p ≤ 1, by linear programs.
 
         Raises
         ------
         ArithmeticError
-            when ``near`` has a margin ≤ 0, or Newton's method leads away from it.
+            when ``near`` has a margin ≤ 0, or for p > 1 when Newton's method finds no stationary point.
         """
         if np.min(self.Z @ self.near) <= 0:
             raise ArithmeticError("near has a margin ≤ 0: there is no stationary point beside it")
         v = self.near / np.min(self.Z @ self.near)
-        on, active = np.abs(v) > np.max(np.abs(v)) / 30, self.Z @ v < 1 + 1 / 30
+        w = self._same_support(v)
+        if not self.certify(w).stationarity <= STATIONARY:
+            if self.p > 1:
+                raise ArithmeticError(
+                    f"no stationary point of Σ|w|^p, p = {self.p:.3g}, has the support of near"
+                )
+            w = self._descended(v)
+        return w / np.min(self.Z @ w)
+
+    def _same_support(self, v: np.ndarray) -> np.ndarray:
+        """Newton's method for |w|^{p−1} sgn w = Z_Aᵀα, Z_Aw = 1 on the support, for as long as w stays there."""
+        on, active = np.abs(v) > np.max(np.abs(v)) / STANDS_OUT, self.Z @ v < 1 + 1 / STANDS_OUT
         A, x, s = self.Z[np.ix_(active, on)], np.abs(v[on]), np.sign(v[on])
-        w = np.zeros(self.shape)
         for _ in range(50):
             slope, bend = s * x ** (self.p - 1), (self.p - 1) * x ** (self.p - 2)
             K = np.block([[np.diag(bend), -A.T], [A, np.zeros((len(A), len(A)))]])
             move = np.linalg.lstsq(K, np.append(-slope, 1 - A @ (s * x)), rcond=None)[0][: len(x)]
+            if np.any(x + s * move <= 0):
+                break
             x = x + s * move
-            if np.any(x <= 0):
-                raise ArithmeticError("Newton's method left the support of near: it is no stationary point's")
             if np.max(np.abs(move)) <= 1e-14 * np.max(x):
                 break
+        w = np.zeros(self.shape)
         w[on] = s * x
-        return w / np.min(self.Z @ w)
+        return w
+
+    def _descended(self, v: np.ndarray) -> np.ndarray:
+        """Linear programs that lie above Σ|w|^p and touch it at v: min Σ|v_j|^p t_j, Σ_j z_ij v_j t_j ≥ 1, t ≥ 0; then
+        at v∘t, and so on. Their values fall, and where t = 1 the dual makes v stationary.
+        """
+        n = len(self.Z)
+        for _ in range(100):
+            on = np.flatnonzero(np.abs(v) > 1e-9 * np.max(np.abs(v)))
+            rows, cost = (
+                np.hstack([self.Z[:, on] * v[on], -np.eye(n)]),
+                np.append(np.abs(v[on]) ** self.p, np.zeros(n)),
+            )
+            t, _ = basic_solution(cost, rows, np.ones(n), np.full(len(cost), np.inf), "a stationary point")
+            t = t[: len(on)]
+            w, v = v, np.zeros(self.shape)
+            v[on] = w[on] * t
+            if np.all(np.abs(t - 1)[t > 0] <= 1e-10):
+                break
+        return v
 
     def certify(self, w: np.ndarray) -> Certificate:
         """For w scaled to least margin one, with the α ≥ 0 that fits w_j(Zᵀα)_j = |w_j|^p and α_i(z_i·w − 1) = 0 best:

@@ -51,6 +51,32 @@ def test_below_one_a_vertex_is_stationary_and_a_mixture_is_not():
     assert ib.certify(np.array([0.7, 0.3]), program).stationarity > 0.1
 
 
+@pytest.mark.parametrize("p", [1.0, 2 / 3, 0.5])
+@pytest.mark.parametrize("seed", range(4))
+def test_from_any_separator_a_stationary_point_below_it(p, seed):
+    """Whose support does not stand out: linear programs above the concave objective, equal to it at near, descend."""
+    rng = np.random.default_rng(seed)
+    w = rng.standard_normal(12)
+    Z = rng.standard_normal((40, 12))
+    Z *= np.sign(Z @ w)[:, None]
+    program = ib.StationaryMargin(Z, p, w)
+    v = program.solution
+    assert ib.certify(v, program).stationarity <= 1e-10
+    assert np.min(Z @ v) == pytest.approx(1.0, abs=1e-12)
+    assert program.objective(v) < program.objective(w / np.min(Z @ w))
+    assert np.all(v * w >= 0)
+    # stationary from itself as well
+    assert np.allclose(ib.StationaryMargin(Z, p, v).solution, v, atol=1e-9 * np.max(np.abs(v)))
+
+
+def test_no_stationary_point_of_a_convex_program_beside_a_bad_guess():
+    Z = np.array([[1.0, 0.0], [0.0, 1.0]])
+    with pytest.raises(ArithmeticError, match="has the support of near"):
+        _ = ib.StationaryMargin(Z, 1.5, [1.0, 10.0]).solution
+    with pytest.raises(ArithmeticError, match="margin ≤ 0"):
+        _ = ib.StationaryMargin(Z, 1.5, [1.0, -1.0]).solution
+
+
 @pytest.mark.parametrize(
     ("model", "program"),
     [
