@@ -126,14 +126,13 @@ def margin_flow(claim: Sample, control: Sample, ax: Any) -> Any:
     tau = run.history["log_time"]
 
     def residual(w: np.ndarray) -> np.ndarray:
-        off = curve.project(w - curve(log_time=tau))
+        off = curve.project(w - curve(log_time=tau)).reshape(len(tau), -1)
         return np.asarray(np.linalg.norm(off, axis=1) / np.linalg.norm(curve.residual))
 
     seen = residual(run.history["w"])
-    shown = seen > 1e-13
     anchor = int(np.argmax(seen < 1e-2))
     theory = seen[anchor] * np.exp(-curve.kappa * (tau - tau[anchor]))
-    upto = max(int(np.flatnonzero(shown)[-1]) + 2, 5)
+    upto = max(int(np.flatnonzero(theory > 1e-14)[-1]) + 2, 5)
     artists = plotting.theory_over_simulation(
         tau[:upto], seen[:upto], theory[:upto], ax, control=residual(control.runs[""].history["w"])[:upto],
         xlabel="log t", ylabel="residual on span S", log="y",

@@ -106,7 +106,7 @@ depth_independent_margin = Theorem(
     claim="A linear network of N layers tends to the ℓ2 maximum margin at every N; the angle falls like ‖w‖^{−1/N}.",
     settings=_networks, measure=direction_slopes, bound=0.03, instances=1, figure=figures.along,
     hypotheses=(*depth_margin_rule.hypotheses, UNIT_FLOW, EXPONENTIAL), conditions=(DISTINCT,),
-    run={"stop": Stop(margin=UPTO), "save": Save(every=5, fields=("w",)), "rtol": 1e-8},
+    run={"stop": Stop(margin=UPTO), "save": Save(every=5, fields=("w",)), "rtol": 1e-6},
     control=Control(
         "a fixed diagonal preconditioner of θ", 0.1,
         {"optimizer": lambda s: PreconditionedFlow(np.exp(np.linspace(-1, 1, s.start.size)))},

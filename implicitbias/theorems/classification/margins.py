@@ -11,7 +11,7 @@ from ...optimizers import PreconditionedFlow
 from ...problems import Classification
 from ...selection import Hypothesis, MaxMargin, max_margin
 from ...selection.rules.classification import EXPONENTIAL as EXPONENTIAL
-from ...selection.rules.classification import margin_curve, max_margin_rule
+from ...selection.rules.classification import classes_margin_rule, margin_curve, max_margin_rule
 from .. import figures
 from ..base import Control, Theorem
 
@@ -62,6 +62,27 @@ max_margin_flow = Theorem(
     run={"stop": Stop(log_time=LOG_TIME), "save": Save(log=1, fields=("w",))},
     control=Control("a fixed diagonal preconditioner: another norm's margin", 1e-3, {"optimizer": _preconditioned}),
     conditions=(SETTLED,), figure=figures.margin_flow,
+)  # fmt: skip
+
+
+# -- several classes -----------------------------------------------------------------------------
+
+
+def _several_classes(rng: Rng) -> Setting:
+    problem = Classification(rng.standard_normal((6, 12)), np.arange(6) % 3)
+    return Setting(problem, Linear(), Flow(), rng.standard_normal(problem.w_shape))
+
+
+classes_margin_flow = Theorem(
+    id="classes-margin-flow", family="classification", kind="exact", source="soudry2018separable",
+    claim="In several classes the flow of the cross-entropy is Ŵ log t + W̃ likewise: Ŵ the Frobenius maximum margin.",
+    settings=_several_classes, measure=support_residual, bound=1e-8, instances=2, figure=figures.margin_flow,
+    hypotheses=(*classes_margin_rule.hypotheses, NONDEGENERATE), conditions=(SETTLED,),
+    run={"stop": Stop(log_time=LOG_TIME), "save": Save(log=1, fields=("w",)), "rtol": 1e-11},
+    control=Control(
+        "a fixed diagonal preconditioner: another norm's margin", 1e-2,
+        {"optimizer": lambda s: PreconditionedFlow(np.linspace(0.5, 2, s.w0.size))},
+    ),
 )  # fmt: skip
 
 
