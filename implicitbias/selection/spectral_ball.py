@@ -21,6 +21,8 @@ NEAR = 1e-8
 """Where the barrier hands over to Newton's method: 1 − 10⁻⁸ still has half of its digits."""
 SHRINK = 0.25
 """Of μ. A larger fall begins so far from the next centre that damped steps come next to the walls, and stay there."""
+NEXT, LAST = 0.25, 1e-3
+"""Lengths of a Newton step, in the metric of the barrier, from where the next μ may begin, and at the last one."""
 AT_ONCE = ((0.0, 1e-6),) * 3 + ((0.0, 1e-13),) * 2
 BY_DEGREES = (*((NEAR * 0.45**k, 1e-11) for k in range(40)), *AT_ONCE)
 """(μ, part) of each Newton step. Pivots of its system below this part of the largest mean a solution that is not
@@ -54,7 +56,7 @@ def maximize_in_ball(c: np.ndarray, C: np.ndarray, G: np.ndarray, x: np.ndarray)
         mu = 1.0
         while mu > NEAR:
             mu *= SHRINK
-            x = _centre(c / mu, C, G, x)
+            x = _centre(c / mu, C, G, x, NEXT if mu > NEAR else LAST)
         start = _multipliers(mu, C, G, x)
         off, found = _completed(c, C, G, start, AT_ONCE)
         if off > FOUND:  # weights and slacks that are both small: which of them vanish has to be found out
@@ -68,8 +70,10 @@ def _multipliers(mu: float, C: np.ndarray, G: np.ndarray, x: np.ndarray) -> Ball
     return BallSolution(x, mu / (C @ x), (U * (2 * mu * s / ((1 - s) * (1 + s)))) @ Vt)
 
 
-def _centre(c: np.ndarray, C: np.ndarray, G: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """max c·x + Σ log(Cx) + log det(I − WᵀW), W = 𝒢x, by Newton steps, halved until the objective rises."""
+def _centre(c: np.ndarray, C: np.ndarray, G: np.ndarray, x: np.ndarray, near: float) -> np.ndarray:
+    """max c·x + Σ log(Cx) + log det(I − WᵀW), W = 𝒢x, by Newton steps, halved until the objective rises, until the next
+    would be shorter than ``near`` or rounding hides its rise.
+    """
     v, p, q = G.shape
     flat = G.reshape(v, -1)
     for _ in range(100):
@@ -84,11 +88,13 @@ def _centre(c: np.ndarray, C: np.ndarray, G: np.ndarray, x: np.ndarray) -> np.nd
         scaled = C / slack[:, None]
         H = scaled.T @ scaled + 2 * flat @ curved.reshape(v, -1).T
         move, decrement = _newton_step((H + H.T) / 2, slope)
-        if decrement < 1e-4:
+        if decrement < near:
             break
         t, here = 1.0, _barrier(c, C, G, x)
         while t > EPS and not _barrier(c, C, G, x + t * move) >= here + 0.1 * t * decrement**2:
             t /= 2
+        if t <= EPS:
+            break
         x = x + t * move
     return x
 
