@@ -17,8 +17,8 @@ from ..threads import one_blas_thread
 __all__ = ["BallSolution", "maximize_in_ball"]
 
 EPS = float(np.finfo(float).eps)
-NEAR = 1e-8
-"""Where the barrier hands over to Newton's method: 1 − 10⁻⁸ still has half of its digits."""
+NEAR = 1e-9
+"""Where the barrier hands over to Newton's method: 1 − 10⁻⁹ still has seven digits."""
 SHRINK = 0.25
 """Of μ. A larger fall begins so far from the next centre that damped steps come next to the walls, and stay there."""
 NEXT, LAST = 0.25, 1e-3
