@@ -72,7 +72,7 @@ nonseparable_split = Theorem(
     id="nonseparable-split", family="classification", kind="limit", source="ji2019nonseparable",
     claim="On inseparable data the flow has a finite limit on one subspace and a maximum margin across it.",
     settings=_partly_separable, measure=split_distances, bound=1e-2, hypotheses=split_rule.hypotheses,
-    run={"stop": Stop(log_time=LOG_TIME), "save": Save(at=np.linspace(0, LOG_TIME, 37), fields=("w",))},
+    run={"stop": Stop(log_time=LOG_TIME), "save": Save(at=np.linspace(0, LOG_TIME, 37), fields=("w",)), "rtol": 1e-8},
     control=Control("a preconditioner P ⪰ 2: the constant is another", 0.1, {"optimizer": doubled}),
     conditions=(WELL_POSED,), figure=figures.along,
 )  # fmt: skip
