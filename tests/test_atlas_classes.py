@@ -16,7 +16,7 @@ from implicitbias.atlases.words import program_text
 from implicitbias.cli import main
 
 PLANE = ib.Classification([[1.0, 0.0], [0.0, -0.5]], [1, -1])
-"""Z = diag(1, ½): margin one at w = (1, 2) at least, so that ‖w‖ is least there in every norm."""
+"""Z = diag(1, ½): margin one at w = (1, 2) at least, so that ‖w‖ is least there in every norm; in ℓ∞ at (1 to 2, 2)."""
 BEST = {"l1": 1 / 3, "l2": 1 / np.sqrt(5), "linf": 1 / 2}
 
 
@@ -79,7 +79,11 @@ def test_methods_near_the_margin_of_their_norm(plane, name, norm):
     assert row.norm == norm
     assert row.measures[norm] > 0.98
     assert row.measures["gap"] == pytest.approx(1 - row.measures[norm], abs=1e-9)
-    np.testing.assert_allclose(row.predicted, np.array([1.0, 2.0]) / np.sqrt(5), atol=1e-9)
+    first, second = row.predicted
+    if norm == "linf":  # one of the points (1 to 2, 2)
+        assert second / 2 - 1e-9 <= first <= second + 1e-9
+    else:
+        np.testing.assert_allclose(row.predicted, np.array([1.0, 2.0]) / np.sqrt(5), atol=1e-9)
 
 
 def test_distances_only_where_one_direction_is_selected(plane):
@@ -91,8 +95,8 @@ def test_distances_only_where_one_direction_is_selected(plane):
 
 
 def test_rows_of_one_prediction_have_one_letter(plane):
-    # in all three norms (1, 2) has the best margin here
-    named = [letter for row, letter in zip(plane.rows, plane.letters) if row.norm]
+    # in ℓ1 and ℓ2 (1, 2) alone has the best margin here
+    named = [letter for row, letter in zip(plane.rows, plane.letters) if row.norm in ("l1", "l2")]
     assert len(set(named)) == 1
 
 
@@ -304,7 +308,7 @@ def test_the_command_end_to_end(capsys, table_file, tmp_path):
     files = [tmp_path / name for name in ("a.json", "a.html", "a.png")]
     code, out, err = call(
         capsys, "--data", table_file, "--classes", "0,2", "--only", "Linear: GradientFlow", "--only", "DualAcc",
-        "--steps", 500, "--jobs", 1, "--json", files[0], "--html", files[1], "--figure", files[2],
+        "--steps", 3000, "--jobs", 1, "--json", files[0], "--html", files[1], "--figure", files[2],
     )  # fmt: skip
     assert (code, err) == (0, "")
     lines = out.splitlines()
