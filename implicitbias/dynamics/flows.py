@@ -40,11 +40,17 @@ LOOK_BACK = 50
 """Accepted steps between two looks at whether the iterate still changes."""
 
 
+RTOLS, LOG_RTOLS = (1e-10,), (1e-12, 1e-10, 1e-8)
+"""Unless told otherwise; in log t, where thousands of e-folds add up, the first that rounding lets the flow be
+followed to.
+"""
+
+
 class Numerics(NamedTuple):
-    """How a flow is integrated: its chart, tolerances (atol None: from the start), and method."""
+    """How a flow is integrated: its chart, tolerances (None: the package's, and from the start), and method."""
 
     chart: str
-    rtol: float
+    rtol: float | None
     atol: float | None
     method: str
 
@@ -102,6 +108,9 @@ class _Integration:
         self.referee, self.guard = Referee(setting, stop, SettingOracle(setting)), determinant_guard(setting)
         self.recorder = Recorder(setting, save, stop.log_clock)
         self.counters = {"field": 0, "jacobian": 0, "steps": 0, "fallbacks": 0}
+        usual = LOG_RTOLS if stop.log_clock else RTOLS
+        self.rtols: tuple[float, ...] = usual if numerics.rtol is None else (numerics.rtol,)
+        self.loosened = ""
         self.q = self.chart.encode(setting.start) if resume is None else self._resumed(resume)
         self.t = 0.0 if resume is None else resume["time"]
         self.log_t = -np.inf if resume is None else resume["log_time"]
@@ -124,6 +133,11 @@ class _Integration:
             raise ValueError(f'a run in the chart "{state["chart"]}" cannot go on in "{self.chart.name}"')
         return self.chart.encode(state["theta"])
 
+    @property
+    def rtol(self) -> float:
+        """The tolerance now in force."""
+        return self.rtols[0]
+
     @cached_property
     def atol(self) -> float:
         """What was asked, or far below the smallest entry of θ₀, which may be all that a small start consists of; in
@@ -136,7 +150,7 @@ class _Integration:
         velocity = self.chart.gradient(self.q, self.setting.problem.gradient(self.chart.predictor(self.q)))
         largest = max(float(np.abs(self.q).max()), float(np.abs(velocity).max()))
         least = 1e-140 * largest if np.isfinite(largest) else 0.0  # the integrator squares its weights
-        return max(1e-3 * self.numerics.rtol * min(1.0, small), least, 1e-300)
+        return max(1e-3 * self.rtol * min(1.0, small), least, 1e-300)
 
     def switch_off(self) -> None:
         """Weight decay ends here."""
@@ -238,7 +252,10 @@ class _Integration:
             if ending is None and count - begun >= CRAWL and solver.t - since <= 1e-3 * abs(solver.t):
                 ending = self._crawls()
             if ending is None and count % PATIENCE == 0 and self.may_rest:
-                ending, mark = self._is_rounding(clock, solver.t, mark, end), solver.t
+                if self._follows_rounding(clock, solver.t, mark, end):
+                    ending = self._loosen(solver.t)
+                    solver, begun = self._solver(clock, solver.t, end, self.numerics.method), count
+                mark = solver.t
             if ending is None and count % LOOK_BACK == 0 and self.may_rest:
                 least_then, least = least, self.is_least() or self._at_minimum(then)
                 ending = self.rest() if least and least_then else self._stands(clock, solver.t, then_s, then)
@@ -260,28 +277,32 @@ class _Integration:
         """After a fallback the time hardly advances: rounding in the field is what the steps resolve."""
         return Ending(
             "failed", f"the integrator hardly advances at time {self.t:.6g}: the data are too ill-conditioned for "
-            f"rtol = {self.numerics.rtol:g}, or the flow blows up there",
+            f"rtol = {self.rtol:g}, or the flow blows up there",
         )  # fmt: skip
 
-    def _is_rounding(self, clock: Clock, s: float, then_s: float, end: float) -> Ending | None:
+    def _follows_rounding(self, clock: Clock, s: float, then_s: float, end: float) -> bool:
         """In log t the velocity is t∇L: where gradients that cancel leave rounding in ∇L, t magnifies it until it
         moves q by more than the tolerance in a unit of log t, and steps that shrink with it get nowhere.
         """
         if not (clock.logarithmic and s - then_s <= 0.1 * min(s, end - s)):
-            return None
+            return False
         noise = self.chart.gradient(self.q, self.setting.problem.gradient_noise(self.chart.predictor(self.q)))
-        if clock.time(s) * np.max(np.abs(noise)) <= self.numerics.rtol * np.max(np.abs(self.q)):
-            return None
-        return Ending(
-            "floor", f"at log t = {s:.4g} the rounding of ∇L moves the iterate more than rtol = "
-            f"{self.numerics.rtol:g} allows: beyond, the flow can be followed to a larger rtol only", True,
-        )  # fmt: skip
+        return bool(clock.time(s) * np.max(np.abs(noise)) > self.rtol * np.max(np.abs(self.q)))
+
+    def _loosen(self, s: float) -> Ending | None:
+        """Go on to the next larger tolerance; the ending where there is none."""
+        why = f"at log t = {s:.4g} the rounding of ∇L moves the iterate more than rtol = {self.rtol:g} allows"
+        if len(self.rtols) == 1:
+            return Ending("floor", f"{why}: beyond, the flow can be followed to a larger rtol only", True)
+        self.rtols = self.rtols[1:]
+        self.loosened = f"; {why}, and was integrated to {self.rtol:g} from there on"
+        return None
 
     def _at_minimum(self, then: np.ndarray) -> bool:
         """Whether q has settled, to the integrator's tolerance, where the objective is stationary and no saddle."""
         flat = self.flat  # θ itself: a logarithm goes on falling where θ is zero
         moved = np.max(np.abs(flat - self.chart.decode(then)))
-        settled = moved <= 1e2 * self.numerics.rtol * np.max(np.abs(flat))
+        settled = moved <= 1e2 * self.rtol * np.max(np.abs(flat))
         return bool(settled) and self.referee.at_minimum(self.flat)
 
     def _stands(self, clock: Clock, s: float, then_s: float, then: np.ndarray) -> Ending | None:
@@ -319,7 +340,7 @@ class _Integration:
             J: np.ndarray = derivative(lambda x: clock.field(s, x), q)
             return J
 
-        return solvers[method](field, s, self.q, end, rtol=self.numerics.rtol, atol=self.atol, jac=jac)
+        return solvers[method](field, s, self.q, end, rtol=self.rtol, atol=self.atol, jac=jac)
 
     def _save(self, clock: Clock, solver: Any, before: float) -> None:
         save = self.save
@@ -343,6 +364,7 @@ class _Integration:
 
     def end(self, ending: Ending) -> End:
         """Everything a Run needs."""
+        ending = ending._replace(message=ending.message + self.loosened)
         self._finish(ending)
         state = {
             "q": self.q.copy(), "theta": self.flat, "chart": self.chart.name,

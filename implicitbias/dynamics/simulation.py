@@ -61,7 +61,8 @@ def simulate(
         products; the dual chart keeps by construction what theorems about mirror flows prove.
     polish : finish a mirror flow by Newton's method on its dual (``run.polished`` says so).
     rtol, atol : tolerances of the integrator, for the error of each of its steps. rtol None: 1e-10, and 1e-12 in the
-        logarithmic clock, where thousands of e-folds of time add up; atol None: from the start.
+        logarithmic clock, where thousands of e-folds of time add up (1e-10 or 1e-8 once rounding hides more, which
+        the message says); atol None: from the start.
     method : "lsoda", "radau", or "midpoint": the implicit midpoint rule, of order two, which conserves quadratic
         invariants (the balancedness of layers) to rounding at any rtol, in many more steps where rtol is small.
 
@@ -78,9 +79,8 @@ def simulate(
     """
     stop = Stop() if stop is None else stop
     _check(setting, stop, save)
-    if rtol is None:
-        rtol = 1e-12 if stop.log_clock else 1e-10
-    rtol = number("rtol", rtol, "satisfy 1e-13 ≤ rtol < 1", lambda r: 1e-13 <= r < 1)
+    if rtol is not None:
+        rtol = number("rtol", rtol, "satisfy 1e-13 ≤ rtol < 1", lambda r: 1e-13 <= r < 1)
     atol = None if atol is None else positive("atol", atol)
     if setting.batch is not None or isinstance(rng, list | tuple | np.ndarray):
         return _simulate_batch(
