@@ -136,6 +136,10 @@ BAD = {
     ),
     "step 0": (lambda: ib.design(ib.Euclidean(), step=0.0), "step must be"),
     "flat": (lambda: ib.design(HUBER), "no mirror of this CustomPotential: ρ is flat: ρ″ = 0 from w = 1.0"),
+    "flat in values": (
+        lambda: ib.design(ib.Potential.from_value(lambda w: np.where(abs(w) < 1, w * w / 2, abs(w) - 0.5))),
+        "ρ is flat: ρ″ = 0 from",  # and not "not convex", for the rounding of differences
+    ),
     "flat P": (lambda: ib.design(HUBER, "preconditioner"), "no preconditioner .* flat"),
     "flat around zero": (
         lambda: ib.design(ib.Potential.from_gradient(dead_zone, point=3.0)),
