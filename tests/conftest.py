@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: workers would wait for each other's threads
+
 import hypothesis
 import matplotlib
 import numpy as np

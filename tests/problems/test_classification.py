@@ -172,6 +172,7 @@ def test_a_column_of_zeros_does_not_disturb_a_rule():
     assert np.allclose(ib.predict(setting, run).direction, np.array([1, -1, 1, 0]) / np.sqrt(3))
 
 
+@pytest.mark.slow
 def test_the_flow_of_what_cannot_be_separated_says_where_it_can_no_longer_be_followed():
     # the others go on as log t, and their gradients fall below the rounding of those that cancel
     problem = ib.Classification(np.vstack([X[:5, :4], X[:1, :4]]) / 3, [1, -1, 1, -1, 1, -1])
