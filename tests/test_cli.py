@@ -4,6 +4,7 @@ import dataclasses
 import html
 import json
 import re
+import runpy
 import subprocess
 import sys
 
@@ -91,6 +92,14 @@ def test_version(capsys):
     with pytest.raises(SystemExit) as done:
         main(["--version"])
     assert done.value.code == 0
+    assert capsys.readouterr().out == f"implicitbias {implicitbias.__version__}\n"
+
+
+def test_the_package_runs_as_a_module(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["implicitbias", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("implicitbias", run_name="__main__")
+    assert ended.value.code == 0
     assert capsys.readouterr().out == f"implicitbias {implicitbias.__version__}\n"
 
 

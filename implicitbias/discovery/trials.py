@@ -70,8 +70,8 @@ def trials(psi: Potential, low: float, high: float, forms: Any, rng: Any = 0) ->
     asked = [form for form in there if form in forms]
     run = [form for form in there if form in asked or form == "reparametrization"]  # the unit of the errors
     for _ in range(6):
-        ends = {form: [_end(psi, form, p, w0, eta) for p, _ in drawn] for form in run}
-        near = {form: [_end(psi, form, p, w0, eta / 2) for p, _ in drawn[:COMPARED]] for form in run}
+        ends = {form: _ends(psi, form, drawn, w0, eta) for form in run}
+        near = {form: _ends(psi, form, drawn[:COMPARED], w0, eta / 2) for form in run}
         if not any(w is None for form in run for w in ends[form] + near[form]):
             break
         eta /= 2
@@ -122,18 +122,20 @@ def _draw(
     )
 
 
-def _setting(psi: Potential, form: str, problem: Regression, w0: np.ndarray, eta: float) -> Setting:
-    if form != "reparametrization":
-        return Setting(problem, Linear(), design(psi, form, eta), w0)
-    model = design(psi, form)
-    return Setting(problem, model, GradientDescent(eta), model.straighten(w0))
+def _ends(psi: Potential, form: str, drawn: list[Any], w0: np.ndarray, eta: float) -> list[np.ndarray | None]:
+    """Where a form ends on each problem; None where it does not arrive."""
+    if form == "reparametrization":
+        model = design(psi, form)
+        how = model, GradientDescent(eta), model.straighten(w0)
+    else:
+        how = Linear(), design(psi, form, eta), w0
+    return [_end(Setting(problem, *how)) for problem, _ in drawn]
 
 
-def _end(psi: Potential, form: str, problem: Regression, w0: np.ndarray, eta: float) -> np.ndarray | None:
-    """Where a form ends; None where it does not arrive."""
-    stop = Stop(loss=LOSS * float(problem.loss(np.zeros(DIMENSION))), steps=STEPS)
+def _end(setting: Setting) -> np.ndarray | None:
+    stop = Stop(loss=LOSS * float(setting.problem.loss(np.zeros(DIMENSION))), steps=STEPS)
     try:
-        run = simulate(_setting(psi, form, problem, w0, eta), stop)
+        run = simulate(setting, stop)
     except ValueError:  # a step out of the domain
         return None
     return run.w if run.converged else None

@@ -254,7 +254,8 @@ class _Integration:
             if ending is None and count % PATIENCE == 0 and self.may_rest:
                 if self._follows_rounding(clock, solver.t, mark, end):
                     ending = self._loosen(solver.t)
-                    solver, begun = self._solver(clock, solver.t, end, self.numerics.method), count
+                    if ending is None:
+                        solver, begun = self._solver(clock, solver.t, end, self.numerics.method), count
                 mark = solver.t
             if ending is None and count % LOOK_BACK == 0 and self.may_rest:
                 least_then, least = least, self.is_least() or self._at_minimum(then)

@@ -82,24 +82,14 @@ def simulate(
     if rtol is not None:
         rtol = number("rtol", rtol, "satisfy 1e-13 ≤ rtol < 1", lambda r: 1e-13 <= r < 1)
     atol = None if atol is None else positive("atol", atol)
+    how = {"engine": engine, "chart": chart, "polish": polish, "rtol": rtol, "atol": atol, "method": method}
     if setting.batch is not None or isinstance(rng, list | tuple | np.ndarray):
-        return _simulate_batch(
-            setting, stop, save, observe, rng, state,
-            {"engine": engine, "chart": chart, "polish": polish, "rtol": rtol, "atol": atol, "method": method},
-        )  # fmt: skip
+        return _simulate_batch(setting, stop, save, observe, rng, state, how)
     maker = type(setting.optimizer).__name__
     if state is not None and state.get("optimizer_type") != maker:
         raise ValueError(f"state must be run.state of an earlier run of the same setting, here with {maker}")
     if isinstance(setting.problem, Tasks):
-        numerics = {
-            "engine": engine,
-            "chart": chart,
-            "polish": polish,
-            "rtol": rtol,
-            "atol": atol,
-            "method": method,
-        }
-        return _simulate_tasks(setting, stop, save, observe, rng, state, numerics)
+        return _simulate_tasks(setting, stop, save, observe, rng, state, how)
     began = time.perf_counter()
     # numbers beyond the range of floats are a status here, not a warning
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

@@ -231,13 +231,13 @@ def _active_set(Z: np.ndarray, p: float, w: np.ndarray) -> tuple[np.ndarray, np.
     on = nu > 0
     w = _refined(A[on], b[on], w)  # ∇ψ*(Aᵀν) loses digits where columns differ in size
     best = np.inf
-    for _ in range(2):
+    for again in (True, False):
         # ∇Σ|w|^p/p = Aᵀν gives ‖Aᵀν‖_q = ‖w‖_p^{p−1}: scaled to the unit ball of the dual norm
         pair = w * size, nu / LpNorm(p).value(w) ** (p - 1) / rows
         gap = _gap(Z, LpNorm(p), _pushed_inside(Z, pair[0]), pair[1])
         if gap < best:
             best, found = gap, pair
-        if best <= SMALL or len(w) > LARGE:
+        if not again or best <= SMALL or len(w) > LARGE:
             break
         w, nu[on] = _stationary(A[on], b[on], p, w, nu[on])
     return found

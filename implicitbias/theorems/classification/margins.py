@@ -79,10 +79,7 @@ classes_margin_flow = Theorem(
     settings=_several_classes, measure=support_residual, bound=1e-8, instances=2, figure=figures.margin_flow,
     hypotheses=(*classes_margin_rule.hypotheses, NONDEGENERATE), conditions=(SETTLED,),
     run={"stop": Stop(log_time=LOG_TIME), "save": Save(log=1, fields=("w",)), "rtol": 1e-11},
-    control=Control(
-        "a fixed diagonal preconditioner: another norm's margin", 1e-2,
-        {"optimizer": lambda s: PreconditionedFlow(np.linspace(0.5, 2, s.w0.size))},
-    ),
+    control=Control("a fixed diagonal preconditioner: another norm's margin", 1e-2, {"optimizer": _preconditioned}),
 )  # fmt: skip
 
 
