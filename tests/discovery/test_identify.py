@@ -280,4 +280,9 @@ def test_a_corner_at_zero_is_suspected_where_solutions_are_sparse():
     bias = ib.identify(basis_pursuit, problems=12)
     assert bias.verdict == "none"
     assert "% of the entries are zero: an R with corners there, like ‖w‖₁" in bias.message
-    assert "corner" not in ib.identify(ib.Adam(1e-2), problems=12).message
+
+    def nearly(X, y):  # the same, a thousandth off along the solutions
+        off = 1e-3 * np.random.default_rng(0).standard_normal(X.shape[1])
+        return basis_pursuit(X, y) + off - np.linalg.pinv(X) @ (X @ off)
+
+    assert "corners" not in ib.identify(nearly, problems=12).message

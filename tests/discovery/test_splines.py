@@ -26,6 +26,13 @@ def test_rising_weights_rise_everywhere():
     np.testing.assert_allclose(curve(-w), -curve(w))
 
 
+def test_the_map_goes_on_along_its_tangent_below_the_first_knot():
+    curve = SplineMap(np.array([-2.0, 0.0, 1.0]), np.array([0.2, 0.5, 0.9, 1.0]), 0.0)
+    far, near, first, inside = curve(np.exp([-4.0, -2.0 - 1e-6, -2.0, -2.0 + 1e-6]))
+    assert (inside - first) / 1e-6 == pytest.approx((first - near) / 1e-6, rel=1e-4)
+    assert (first - far) / 2 == pytest.approx((first - near) / 1e-6, rel=1e-4)
+
+
 def test_a_kept_sign_frees_a_constant():
     curve = SplineMap(np.array([-2.0, 0.0, 1.0]), np.array([0.2, 0.5, 0.9, 1.0]), 0.0)
     moved = SplineMap(curve.knots, curve.coefficients, 0.0, float(curve(1.0)))
